@@ -1,0 +1,5 @@
+import sys
+
+from split_ci.main import main
+
+sys.exit(main())

@@ -1,0 +1,87 @@
+"""The command line: which command, and how errors become exit codes.
+
+A command is a module of `split_ci.commands` with `SUMMARY`, `arguments(parser)` and `run(args) -> int`; only the one
+that was typed is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from importlib import import_module
+
+from split_ci.errors import SplitCiError, UsageError, WorldError
+
+EVERY_DAY = "init doctor new design check explain run land drop coach demo".split()
+LOOKING = "status plan report audit".split()
+FOR_WORKFLOWS = "implement gate accept publish review comment record".split()
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line; the exit code is the contract of `docs/design.md`."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(argv)
+    except SplitCiError as error:
+        _say(f"split-ci: error: {error.message}", error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("split-ci: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fault = WorldError(f"{where}{error.strerror or error}")
+        _say(f"split-ci: error: {fault.message}")
+        return fault.exit_code
+    except Exception as error:  # noqa: BLE001 - the funnel: a bug is written down and is exit 3, never a verdict
+        from split_ci.report.crash import write_log  # noqa: PLC0415
+
+        _say(f"split-ci: this is a bug in split-ci: {type(error).__name__}: {error}", write_log(argv))
+        return 3
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        from split_ci.report.help import overview  # noqa: PLC0415
+
+        return overview()
+    if argv[0] == "--version":
+        from split_ci.report.help import version  # noqa: PLC0415
+
+        return version()
+    name, rest = argv[0], argv[1:]
+    known = EVERY_DAY + LOOKING + FOR_WORKFLOWS
+    if name not in known:
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        close = get_close_matches(name, known, 1)
+        raise UsageError(f"there is no command {name!r}", hint=f"split-ci {close[0]}" if close else "split-ci --help")
+    command = import_module(f"split_ci.commands.{name}")
+    doc = (command.__doc__ or "").strip()
+    parser = ArgumentParser(
+        prog=f"split-ci {name}", description=doc, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say every git command on standard error")
+    if "github" in getattr(command, "FORMATS", ()):
+        formats = ("text", "json", "github")
+    else:
+        formats = ("text", "json")
+    parser.add_argument("--format", choices=formats, default="text", help="how to print the answer (default: text)")
+    command.arguments(parser)
+    args = parser.parse_args(rest)
+    if args.verbose:
+        from split_ci import git  # noqa: PLC0415
+
+        git.verbose = True
+    return int(command.run(args))
+
+
+def _say(line: str, hint: str = "") -> None:
+    print(line, file=sys.stderr)
+    if hint:
+        print(f"  next: {hint}", file=sys.stderr)

@@ -1,0 +1,151 @@
+"""The three ports (Model, Implementer, Forge) and the values that cross them, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from split_ci.changeset import Changeset
+    from split_ci.lesson import Lesson
+    from split_ci.spec import Spec
+
+OutcomeName = Literal["done", "unchanged", "failed", "stale", "refused", "over-limit", "blocked"]
+Role = Literal["architect", "implementer"]
+
+
+class Usage(NamedTuple):
+    """What calls cost: tokens, `cached` being the part of `input` read from a cache; `usd` is None where a price is unknown."""
+
+    calls: int = 0
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    usd: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:  # type: ignore[override]
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Usage(
+            self.calls + other.calls, self.input + other.input, self.cached + other.cached, self.output + other.output, usd
+        )
+
+
+class Outcome(NamedTuple):
+    """How a dispatch of one spec ended, and why, in one line."""
+
+    name: OutcomeName
+    reason: str = ""
+
+
+class File(NamedTuple):
+    """A file as git keeps it: its bytes and its mode (`100644` or `100755`; `120000` and `160000` are read, never written)."""
+
+    data: bytes
+    mode: str = "100644"
+
+
+class Entry(NamedTuple):
+    """One name in a tree: git's mode (`040000` for a folder) and object id."""
+
+    mode: str
+    oid: str
+
+
+class Tree(Protocol):
+    """Reads one snapshot (a commit, or the index). Paths are `/`-separated, relative to the root, without a leading slash."""
+
+    def entry(self, path: str) -> Entry | None: ...
+
+    def names(self, folder: str) -> Sequence[str]:
+        """The names directly in a folder (`""` is the root); empty where there is no such folder."""
+        ...
+
+    def read(self, path: str) -> File | None:
+        """The file at a path; None where there is none, or where it is a folder or a gitlink."""
+        ...
+
+    def paths(self) -> Mapping[str, Entry]:
+        """Every file below the root. Costs a listing of the whole tree: for globs only."""
+        ...
+
+
+class Message(NamedTuple):
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Request(NamedTuple):
+    """One call. `system` and the first messages are the stable parts (prompt caches hit on them); `schema` asks for JSON."""
+
+    system: str
+    messages: tuple[Message, ...]
+    max_tokens: int = 8192
+    schema: Mapping[str, Any] | None = None
+
+
+class Reply(NamedTuple):
+    """One answer. `stop` is `end`, `length` (cut off) or `refusal`; `model` is the id that the server says answered."""
+
+    text: str
+    usage: Usage
+    model: str
+    stop: Literal["end", "length", "refusal"] = "end"
+
+
+class Model(Protocol):
+    """Something that answers a prompt. Raises `errors.WorldError` and nothing else."""
+
+    name: str
+    recorded: bool  # true for `scripted`: every place that shows its output says so
+
+    def ask(self, request: Request) -> Reply: ...
+
+
+class Task(NamedTuple):
+    """What an implementer is given: the spec, the tree with the exact part applied, what is left, and the lessons."""
+
+    spec: Spec
+    base: str
+    tree: Tree
+    left: tuple[str, ...]  # why this rung is asked: Instruct sections, drifted edits, red criteria, findings; rendered text
+    lessons: tuple[Lesson, ...]
+    writable: tuple[str, ...]  # globs of paths that a model may touch
+    frozen: tuple[str, ...]  # paths that it may not
+
+
+class Attempt(NamedTuple):
+    """What one implementer did once: files by path (None is deleted), what it cost, and the outcome so far."""
+
+    files: Mapping[str, File | None]
+    usage: Usage
+    outcome: Outcome
+    transcript: tuple[Message, ...] = ()
+
+
+class Implementer(Protocol):
+    """Changes files, and nothing else. Never raises for what a model says: that is an outcome."""
+
+    name: str
+
+    def implement(self, task: Task) -> Attempt: ...
+
+
+class Pull(NamedTuple):
+    """A pull request as the forge tells it (or, locally, a branch)."""
+
+    number: int | None
+    url: str
+    head: str
+    state: Literal["open", "closed", "merged"]
+    author: str = ""
+
+
+class Forge(Protocol):
+    """Where results are shown. `local` has no pull requests: a branch is enough."""
+
+    name: str
+
+    def ensure_pull(self, changeset: Changeset, head: str, body: str) -> Pull: ...
+
+    def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None: ...

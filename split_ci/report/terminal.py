@@ -1,0 +1,46 @@
+"""Where words go: colours on a terminal, plain lines elsewhere, one JSON document when it was asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO
+
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
+
+
+def coloured(stream: IO[str]) -> bool:
+    """Whether a stream shows colours: a terminal, or `FORCE_COLOR`; `NO_COLOR` and `TERM=dumb` forbid it."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
+    """The text in a colour of `COLOURS`, where the stream (standard output) shows colours."""
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if coloured(stream or sys.stdout) else text
+
+
+def visible(text: str) -> str:
+    """Foreign text made safe to print: control and invisible characters are shown as escapes, line ends and tabs kept."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str = "") -> None:
+    """A line for the reader, on standard output."""
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def warn(text: str) -> None:
+    """A line beside the answer, on standard error."""
+    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def say_json(value: object) -> None:
+    """The whole answer as one JSON document."""
+    import json  # noqa: PLC0415
+
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
+    sys.stdout.write("\n")
