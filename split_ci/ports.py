@@ -1,4 +1,4 @@
-"""The three ports (Model, Implementer, Forge) and the values that cross them, on one page."""
+"""The ports (Model, Implementer, Reviewer, Forge) and the values that cross them, on one page."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from split_ci.changeset import Changeset
+    from split_ci.changeset import Changed, Changeset
     from split_ci.lesson import Lesson
+    from split_ci.results import Results
     from split_ci.spec import Spec
+    from split_ci.verdict import Verdict
 
 OutcomeName = Literal["done", "unchanged", "failed", "stale", "refused", "over-limit", "blocked"]
 Role = Literal["architect", "implementer"]
@@ -129,6 +131,29 @@ class Implementer(Protocol):
     name: str
 
     def implement(self, task: Task) -> Attempt: ...
+
+
+class Case(NamedTuple):
+    """What a reviewer is given: the result as it really is, read from git objects; never the implementer's own words."""
+
+    spec: Spec
+    base: str
+    head: str  # the result's commit
+    before: Tree  # the base
+    after: Tree  # the head
+    changed: tuple[Changed, ...]  # every path that differs, the spec's own move to specs/landed/ left out
+    results: Results | None
+    lessons: tuple[Lesson, ...]  # live ones, from the trusted branch
+    earlier: Verdict | None = None  # of the round before
+    round: int = 1
+
+
+class Reviewer(Protocol):
+    """Reads a result and judges it. Fails closed: what it could not check is `incomplete`."""
+
+    name: str
+
+    def review(self, case: Case) -> Verdict: ...
 
 
 class Pull(NamedTuple):
