@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from split_ci.caps import Account
     from split_ci.changeset import Changed, Changeset
     from split_ci.lesson import Lesson
     from split_ci.results import Results
@@ -38,6 +39,19 @@ class Outcome(NamedTuple):
 
     name: OutcomeName
     reason: str = ""
+
+
+class Event(NamedTuple):
+    """A moment of a dispatch, for whoever watches. None leaves a figure as it was; `outcome` ends the spec."""
+
+    id: str
+    state: str  # waiting | exact | asking | criteria | publishing | reviewing, or an outcome's name
+    detail: str = ""
+    green: int | None = None
+    criteria: int | None = None
+    usd: float | None = None
+    round: int | None = None
+    outcome: Outcome | None = None
 
 
 class File(NamedTuple):
@@ -77,13 +91,26 @@ class Message(NamedTuple):
     text: str
 
 
+class Asker(NamedTuple):
+    """On whose behalf a call is made. Never sent; recorded replies are found by it."""
+
+    role: Role = "implementer"
+    spec: str = ""
+    round: int = 1
+
+
 class Request(NamedTuple):
-    """One call. `system` and the first messages are the stable parts (prompt caches hit on them); `schema` asks for JSON."""
+    """One call. `system` and the first messages are the stable parts (prompt caches hit on them); `schema` asks for JSON.
+
+    `seconds` is the deadline of the whole call, an SDK's own retries included.
+    """
 
     system: str
     messages: tuple[Message, ...]
     max_tokens: int = 8192
     schema: Mapping[str, Any] | None = None
+    asker: Asker = Asker()
+    seconds: float | None = None
 
 
 class Reply(NamedTuple):
@@ -105,7 +132,11 @@ class Model(Protocol):
 
 
 class Task(NamedTuple):
-    """What an implementer is given: the spec, the tree with the exact part applied, what is left, and the lessons."""
+    """What an implementer is given: the spec, the tree with the exact part applied, what is left, and the lessons.
+
+    `applied` names the paths that exact sections wrote, `files` those whose text the brief shows, `protected` the
+    configuration's globs beside the built-in ones. Every call goes through `account`, where the caps are.
+    """
 
     spec: Spec
     base: str
@@ -114,6 +145,10 @@ class Task(NamedTuple):
     lessons: tuple[Lesson, ...]
     writable: tuple[str, ...]  # globs of paths that a model may touch
     frozen: tuple[str, ...]  # paths that it may not
+    account: Account
+    applied: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
 
 
 class Attempt(NamedTuple):
