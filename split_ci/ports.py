@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from split_ci.caps import Account
     from split_ci.changeset import Changed, Changeset
     from split_ci.lesson import Lesson
     from split_ci.results import Results
@@ -129,6 +128,19 @@ class Model(Protocol):
     recorded: bool  # true for `scripted`: every place that shows its output says so
 
     def ask(self, request: Request) -> Reply: ...
+
+
+class Account(Protocol):
+    """Where the calls of one attempt are counted, and refused past a cap (`caps.Account`)."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+    def tokens_left(self) -> int: ...
+
+    def ask(self, model: Model, request: Request) -> Reply:
+        """The model's answer. Raises `caps.OverLimit` before a call that no cap allows, else what the model raises."""
+        ...
 
 
 class Task(NamedTuple):

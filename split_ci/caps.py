@@ -1,0 +1,171 @@
+"""Caps: rounds, minutes, tokens and money, checked at one place before each call to a model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from split_ci.errors import WorldError
+from split_ci.ports import Asker, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from split_ci import config, spec
+    from split_ci.ledger import Entry
+    from split_ci.ports import Model, Reply, Request
+
+BYTES_A_TOKEN = 4  # of English and code, about; the server's own count replaces the guess after each call
+FEWEST_TOKENS = 256  # an answer with less room is not worth its prompt
+
+
+class OverLimit(WorldError):  # noqa: N818 - an outcome, named so
+    """A call that was not made, because a cap is reached. Its message names the cap."""
+
+
+class CallFailed(WorldError):  # noqa: N818 - says what happened
+    """A call that was made and gave no usable answer. `usage` is what it may have cost all the same."""
+
+    def __init__(self, message: str, *, hint: str = "", again: bool = False, usage: Usage | None = None) -> None:
+        super().__init__(message, hint=hint, again=again)
+        self.usage = usage or Usage(calls=1)
+
+
+class Journal(Protocol):
+    """What one attempt's calls cost, written down before and after each of them."""
+
+    def started(self) -> None: ...
+
+    def ended(self, usage: Usage) -> None: ...
+
+
+class Silent:
+    """A journal that keeps nothing."""
+
+    def started(self) -> None:
+        return
+
+    def ended(self, usage: Usage) -> None:  # noqa: ARG002 - the port
+        return
+
+
+def no_journal(_entry: Entry) -> Journal:
+    """Opens no journal: for a run that nobody has to recover."""
+    return Silent()
+
+
+class Caps(NamedTuple):
+    """What one spec may cost over all of its rounds, for one role."""
+
+    rounds: int
+    minutes: float
+    tokens: int
+    usd: float
+
+
+def caps_of(limits: spec.Limits, defaults: config.Limits) -> Caps:
+    """A spec's own caps, the configuration's where it names none. A spec can lower a cap and not raise it."""
+    return Caps(
+        rounds=defaults.rounds if limits.rounds is None else min(limits.rounds, defaults.rounds),
+        minutes=defaults.minutes if limits.minutes is None else min(limits.minutes, defaults.minutes),
+        tokens=defaults.tokens if limits.tokens is None else min(limits.tokens, defaults.tokens),
+        usd=defaults.usd if limits.usd is None else min(limits.usd, defaults.usd),
+    )
+
+
+class Day:
+    """The money of one day, shared by every spec of a process; safe between threads.
+
+    It is checked before a call, so what is in flight at that moment may go past it.
+    """
+
+    def __init__(self, usd: float, spent_usd: float = 0.0) -> None:
+        self.usd = usd
+        self._spent = spent_usd
+        self._lock = threading.Lock()
+
+    def add(self, usd: float | None) -> None:
+        with self._lock:
+            self._spent += usd or 0.0
+
+    def refusal(self) -> str | None:
+        with self._lock:
+            return f"{self._spent:.4f} USD are spent today, the cap is {self.usd:g}" if self._spent >= self.usd else None
+
+
+class Account:
+    """The calls of one attempt: each is refused past a cap, else journaled before and after, and added up.
+
+    `spent` is what earlier attempts of the spec cost in this role: the caps go over all of them; minutes are this attempt's.
+    """
+
+    def __init__(
+        self,
+        caps: Caps,
+        asker: Asker,
+        journal: Journal,
+        *,
+        day: Day | None = None,
+        spent: Usage = Usage(),  # noqa: B008 - a value, not a mutable default
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.caps = caps
+        self.usage = Usage()
+        self._asker = asker
+        self._journal = journal
+        self._day = day
+        self._spent = spent
+        self._clock = clock
+        self._end = clock() + caps.minutes * 60
+
+    def tokens_left(self) -> int:
+        """How many tokens of the cap are left for the prompts and answers to come."""
+        total = self._spent + self.usage
+        return max(0, self.caps.tokens - total.input - total.output)
+
+    def ask(self, model: Model, request: Request) -> Reply:
+        """The model's answer. Raises OverLimit where a cap forbids the call, and whatever the model raises."""
+        room = self._room(request)
+        asked = request._replace(
+            asker=self._asker, seconds=self._end - self._clock(), max_tokens=min(request.max_tokens, room)
+        )
+        self._journal.started()
+        try:
+            reply = model.ask(asked)
+        except WorldError as error:
+            self._add(error.usage if isinstance(error, CallFailed) else Usage(calls=1))
+            raise
+        self._add(reply.usage)
+        return reply
+
+    def _add(self, usage: Usage) -> None:
+        self.usage += usage
+        if self._day is not None:
+            self._day.add(usage.usd)
+        self._journal.ended(usage)
+
+    def _room(self, request: Request) -> int:
+        """How many tokens the answer may have. Raises OverLimit."""
+        if self._clock() >= self._end:
+            raise OverLimit(f"{self.caps.minutes:g} minutes are over", hint="limits.minutes")
+        usd = (self._spent + self.usage).usd
+        if usd is not None and usd >= self.caps.usd:
+            raise OverLimit(f"{usd:.4f} USD are spent, the cap is {self.caps.usd:g}", hint="limits.usd")
+        today = self._day.refusal() if self._day else None
+        if today:
+            raise OverLimit(today, hint="limits.usd_per_day")
+        room = self.tokens_left() - estimate(request)
+        if room < FEWEST_TOKENS:
+            raise OverLimit(
+                f"the next call needs about {estimate(request) + FEWEST_TOKENS} tokens, "
+                f"{self.tokens_left()} of {self.caps.tokens} are left",
+                hint="limits.tokens",
+            )
+        return room
+
+
+def estimate(request: Request) -> int:
+    """About how many tokens a prompt has."""
+    texts = (request.system, *(m.text for m in request.messages))
+    return sum(len(text.encode()) for text in texts) // BYTES_A_TOKEN
