@@ -27,6 +27,10 @@ SYMLINK = "120000"
 GITLINK = "160000"
 FILE_MODES = ("100644", "100755")
 TIMEOUT_SECONDS = 600
+EMPTY_TREES = {
+    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
 
 verbose = False  # set by -v: every git command line goes to standard error
 
@@ -286,13 +290,17 @@ class IndexTree:
     def paths(self) -> Mapping[str, Entry]:
         if self._all is None:
             index = {"GIT_INDEX_FILE": os.path.join(self._repo.root, self._repo.index_file)} if self._repo.index_file else None
-            out = self._repo.git("ls-files", "--stage", "-z", "--full-name", env=index)
-            self._all = {}
-            for record in _records(out):
-                meta, _, path = record.partition("\t")
-                mode, oid, stage = meta.split(" ")
-                if stage == "0":
-                    self._all[path] = Entry(mode, oid)
+            # against the empty tree: of git's listings of the index, the one that knows what is only intended
+            out = self._repo.git(
+                "diff-index", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--ita-invisible-in-index",
+                EMPTY_TREES[self._repo.object_format], env=index,
+            )  # fmt: skip
+            records = out.decode("utf-8", "surrogateescape").split("\0")
+            self._all = {
+                path: Entry(meta[8:14], meta[16 + len(self._repo.null_oid) : -2])
+                for meta, path in zip(records[::2], records[1::2], strict=False)
+                if meta[-1] == "A"
+            }
         return self._all
 
     def _tree(self) -> dict[str, dict[str, None]]:
