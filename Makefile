@@ -1,0 +1,65 @@
+# Everything a fresh machine needs beyond git, make and Python 3.11 is installed into .venv, from locked files with hashes.
+
+SHELL = /bin/sh
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV ?= uv
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build
+ARGS ?=
+
+.PHONY: help demo test lint format bench lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    the whole loop in a temporary repository: no key, no network'
+	@echo 'make test    the test suite (ARGS="-k spec" picks; COVERAGE=1 measures)'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make format  ruff, writing'
+	@echo 'make bench   the figures of docs/design.md, as ratios against the named peers'
+	@echo 'make lock    new versions and hashes into requirements/ (needs uv)'
+	@echo 'make clean   removes .venv and what was built'
+
+demo: .venv/run
+	$(BIN)/split-ci demo $(ARGS)
+
+test: .venv/dev
+ifdef COVERAGE
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q -n auto $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+else
+	$(BIN)/python -m pytest -q -n auto $(ARGS)
+endif
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock:
+	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.lock
+	$(LOCK) --constraint requirements/dev.lock pyproject.toml --output-file requirements/run.lock
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/run: requirements/run.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'split-ci needs Python 3.11 or newer with venv (on Debian: apt-get install python3-venv)' >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(PIP) --require-hashes -r requirements/run.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.lock
+	$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
