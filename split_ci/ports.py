@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from split_ci.changeset import Changed, Changeset
+    from split_ci.errors import WorldError
     from split_ci.lesson import Lesson
     from split_ci.results import Results
     from split_ci.spec import Spec
@@ -147,7 +148,8 @@ class Task(NamedTuple):
     """What an implementer is given: the spec, the tree with the exact part applied, what is left, and the lessons.
 
     `applied` names the paths that exact sections wrote, `files` those whose text the brief shows, `protected` the
-    configuration's globs beside the built-in ones. Every call goes through `account`, where the caps are.
+    configuration's globs beside the built-in ones; of each group in `asked` at least one path has to change. Every call
+    goes through `account`, where the caps are.
     """
 
     spec: Spec
@@ -161,15 +163,20 @@ class Task(NamedTuple):
     applied: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
+    asked: tuple[tuple[str, ...], ...] = ()
 
 
 class Attempt(NamedTuple):
-    """What one implementer did once: files by path (None is deleted), what it cost, and the outcome so far."""
+    """What one implementer did once: files by path (None is deleted), what it cost, and the outcome so far.
+
+    `fault` is the world's, where that ended it.
+    """
 
     files: Mapping[str, File | None]
     usage: Usage
     outcome: Outcome
     transcript: tuple[Message, ...] = ()
+    fault: WorldError | None = None
 
 
 class Implementer(Protocol):
@@ -193,6 +200,7 @@ class Case(NamedTuple):
     lessons: tuple[Lesson, ...]  # live ones, from the trusted branch
     earlier: Verdict | None = None  # of the round before
     round: int = 1
+    tree: str = ""  # the head's tree id: results are bound to it
 
 
 class Reviewer(Protocol):
