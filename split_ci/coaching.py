@@ -1,0 +1,101 @@
+"""The live lessons: read from the tip of the trusted branch, out of git's objects, never from a work tree or a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci.lesson import FOLDER, Lesson, duplicate_problems, parse_lesson
+from split_ci.problems import Problem, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from split_ci.config import Config
+    from split_ci.git import Repo
+    from split_ci.ports import Tree
+
+ROLLING = (
+    "split-ci/coaching"  # collects lessons for people to merge; a branch that the configuration names instead is trusted
+)
+OTHERS = ("README.md",)  # in the folder, and no lesson
+MAX_LESSONS = 5_000
+
+
+class Library(NamedTuple):
+    """The lessons of one commit (None: there is no commit yet), and what is wrong with the files that are none."""
+
+    lessons: tuple[Lesson, ...]
+    commit: str | None
+    problems: tuple[Problem, ...]
+
+
+def default_branch(repo: Repo) -> str:
+    """The full name of the repository's default branch: the remote's where it is known, else what is checked out or usual."""
+    remote = repo.ask("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
+    if remote:
+        return "refs/heads/" + remote.removeprefix("refs/remotes/origin/")
+    configured = repo.ask("config", "init.defaultBranch")
+    usual = [f"refs/heads/{name}" for name in (configured, "main", "master") if name]
+    known = repo.refs(*usual)
+    current = repo.ask("symbolic-ref", "--quiet", "HEAD") or ""
+    if repo.bare and current in repo.refs(current):
+        return current
+    return next((name for name in usual if name in known), current or "HEAD")
+
+
+def trusted_ref(repo: Repo, config: Config) -> str:
+    """Where live lessons are read from: the default branch, or the branch that the configuration names for coaching."""
+    if config.coaching.branch != ROLLING:
+        name = f"refs/heads/{config.coaching.branch}"
+        if repo.commit_or_none(name) or repo.commit_or_none(_of_remote(name)):
+            return name
+    return default_branch(repo)
+
+
+def _of_remote(ref: str) -> str:
+    return ref.replace("refs/heads/", "refs/remotes/origin/", 1)
+
+
+def trusted_commit(repo: Repo, config: Config) -> str | None:
+    """The tip of the trusted branch, here or as the remote has it; HEAD where there is neither."""
+    ref = trusted_ref(repo, config)
+    found = (repo.commit_or_none(name) for name in (ref, _of_remote(ref), "HEAD"))
+    return next((commit for commit in found if commit), None)
+
+
+def load_lessons(repo: Repo, config: Config) -> Library:
+    """Every lesson that holds, at the trusted commit. One that doesn't is a problem, and is never shown to a model."""
+    commit = trusted_commit(repo, config)
+    if commit is None:
+        return Library((), None, ())
+    with repo.objects() as objects:
+        lessons, problems = read_lessons(repo.tree(commit, objects), config.specs)
+    return Library(lessons, commit, problems)
+
+
+def read_lessons(tree: Tree, specs: str = "specs") -> tuple[tuple[Lesson, ...], tuple[Problem, ...]]:
+    """The lessons of a tree by id, doubles left out, and the problems of all files in the folder."""
+    good: list[tuple[str, Lesson]] = []
+    problems: list[Problem] = []
+    for path, lesson, found in _files(tree, f"{specs}/{FOLDER}"):
+        problems += found
+        if lesson:
+            good.append((path, lesson))
+    doubles = duplicate_problems(good)
+    twice = {each.path for each in doubles}
+    return tuple(lesson for path, lesson in good if path not in twice), (*problems, *doubles)
+
+
+def _files(tree: Tree, folder: str) -> Iterator[tuple[str, Lesson | None, tuple[Problem, ...]]]:
+    names = sorted(name for name in tree.names(folder) if name not in OTHERS and not name.startswith("."))
+    for name in names[:MAX_LESSONS]:
+        path = f"{folder}/{name}"
+        entry = tree.entry(path)
+        file = tree.read(path) if entry and entry.mode in ("100644", "100755") else None
+        if file is None:
+            why = "not a plain file directly in the folder of lessons"
+            yield path, None, (problem("SP701", path, 1, why, f"lessons are files {folder}/<id>.md"),)
+        else:
+            yield path, *parse_lesson(file.data, path)
+    if len(names) > MAX_LESSONS:
+        yield folder, None, (problem("SP702", folder, 1, f"more than {MAX_LESSONS} lessons", "split-ci coach tidy"),)

@@ -1,0 +1,163 @@
+"""What was paid for is written down before and after each call, so that a kill at any moment loses no cost.
+
+One file for each attempt, `<common git dir>/split-ci/journal/<attempt>.jsonl`: the entry as it began, then a line a call.
+The writer holds a lock on it; a file that nobody holds is of a run that died, and the next one folds it into the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from split_ci.errors import Refused
+from split_ci.fields import canonical, read_object
+from split_ci.ledger import INTERRUPTED, Entry, line_of, read_line, write
+from split_ci.ports import Usage
+from split_ci.verdict import read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from split_ci.git import Repo
+
+FOLDER = os.path.join("split-ci", "journal")
+MAX_BYTES = 16 * 1024 * 1024
+STARTED = "started"
+ENDED = "ended"
+
+
+class Journal:
+    """One attempt's file, opened at its first call and locked while the attempt lives."""
+
+    def __init__(self, repo: Repo, entry: Entry) -> None:
+        self.entry = entry
+        self.path = os.path.join(repo.common_dir, FOLDER, f"{entry.attempt}.jsonl")
+        self._file: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close(recorded=False)
+
+    def started(self) -> None:
+        """Before a call leaves."""
+        self._append(canonical({"event": STARTED}))
+
+    def ended(self, usage: Usage) -> None:
+        """After it: what it cost."""
+        self._append(canonical({"event": ENDED, "usage": usage._asdict()}))
+
+    def close(self, *, recorded: bool) -> None:
+        """Ends it. `recorded`: the ledger has this attempt, so the file can go."""
+        if self._file is None:
+            return
+        if recorded:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+        os.close(self._file)
+        self._file = None
+
+    def _append(self, line: str) -> None:
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        _write_all(self._file, line.encode() + b"\n")
+        os.fsync(self._file)
+
+    def _open(self) -> None:
+        folder = os.path.dirname(self.path)
+        os.makedirs(folder, exist_ok=True)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        _write_all(self._file, line_of(self.entry).encode() + b"\n")
+        _sync_folder(folder)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fold(repo: Repo) -> list[Entry]:
+    """What runs that died had paid for, one entry an attempt. A journal whose run still lives is passed over."""
+    folder = os.path.join(repo.common_dir, FOLDER)
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    found = (_of_dead_run(os.path.join(folder, name)) for name in names if name.endswith(".jsonl"))
+    return [entry for entry in found if entry is not None]
+
+
+def _of_dead_run(path: str) -> Entry | None:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with os.fdopen(os.dup(file), "rb") as stream:
+            data = stream.read(MAX_BYTES)
+    except BlockingIOError:
+        return None
+    finally:
+        os.close(file)
+    return read_journal(data)
+
+
+def read_journal(data: bytes) -> Entry | None:
+    """The attempt in a journal's bytes, as an interrupted one. A last line that was cut off counts as a call of unknown cost."""
+    first, *rest = data.decode(errors="replace").split("\n")
+    try:
+        entry = read_line(first)
+    except Refused:
+        return None
+    usage, open_calls = Usage(), 0
+    for line in rest:
+        if not line:
+            continue
+        ended = _usage_or_none(line)
+        if ended is None:
+            open_calls += STARTED in line
+        else:
+            usage += ended
+            open_calls -= 1
+    usage += Usage(calls=max(0, open_calls), usd=None if open_calls > 0 else 0.0)
+    return entry._replace(usage=usage, outcome="failed", reason=INTERRUPTED)
+
+
+def _usage_or_none(line: str) -> Usage | None:
+    try:
+        fields = read_object(line, "journal")
+        return read_usage(fields.object("usage")) if fields.one_of("event", (STARTED, ENDED)) == ENDED else None
+    except Refused:
+        return None
+
+
+def forget(repo: Repo, entries: Iterable[Entry]) -> None:
+    """Removes the journals of attempts that the ledger has."""
+    for entry in entries:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(repo.common_dir, FOLDER, f"{entry.attempt}.jsonl"))
+
+
+def recover(repo: Repo) -> list[Entry]:
+    """Puts what dead runs had paid for into the ledger, then removes their journals. Safe to repeat at any point."""
+    entries = fold(repo)
+    if entries:
+        write(repo, entries)
+        forget(repo, entries)
+    return entries
