@@ -18,7 +18,8 @@ KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
 BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|\Z)))[A-Za-z0-9_][A-Za-z0-9_./-]*(?<![./])\Z")
 LITERAL_KEY = re.compile(
-    r"\b(?:sk-[\w-]{8}|gh[pousr]_\w{8}|github_pat_\w{8}|glpat-[\w-]{8}|xox[abprs]-\w|AIza[\w-]{20}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|hf_\w{16}|gsk_\w{8})"
+    r"\b(?:sk-[\w-]{8}|gh[pousr]_\w{8}|github_pat_\w{8}|glpat-[\w-]{8}|xox[abprs]-\w|AIza[\w-]{20}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|hf_\w{16}|gsk_\w{8})",
+    re.ASCII,
 )
 SECRET_NAME = re.compile(
     r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|(?:\A|_)PAT(?:_|\Z)|\A(?:GIT|SSH|GPG|ACTIONS)_", re.IGNORECASE
@@ -83,14 +84,14 @@ def _section(items: Mapping[str, Item], keys: Mapping[str, Read], where: str) ->
 
 
 def _mapping(item: Item, key: str) -> Mapping[str, Item]:
-    if item.kind != "mapping":
+    if item.kind != "a mapping":
         fault(item.line, f"{key!r} must be a mapping of 'name: value', not {item.kind}")
     found: Mapping[str, Item] = item.value
     return found
 
 
 def _text(item: Item, key: str) -> str:
-    if item.kind in ("list", "mapping", "nothing"):
+    if item.kind in ("a list", "a mapping", "nothing"):
         fault(item.line, f"{key!r} must be text, not {item.kind}")
     if item.kind != "text":
         fault(item.line, f"{key!r}: YAML reads {item.value} as {item.kind}: write it in quotes")
@@ -99,14 +100,14 @@ def _text(item: Item, key: str) -> str:
         fault(item.line, f"{key!r} is empty")
     if LITERAL_KEY.search(text):
         fault(item.line, f"{key!r} looks like a key itself: name the environment variable that holds it")
-    if any(ord(c) < 32 or ord(c) == 127 for c in text.rstrip("\n")):
-        fault(item.line, f"{key!r} must be one line, without control characters")
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        fault(item.line, f"{key!r} must be one line, without control characters (a long one is folded by '>-')")
     return text
 
 
 def _texts(read: Read, least: int = 0) -> Read:
     def texts(item: Item, key: str) -> tuple[str, ...]:
-        if item.kind != "list":
+        if item.kind != "a list":
             fault(item.line, f"{key!r} must be a list, as in [{item.value if item.kind == 'text' else '…'}]")
         found = tuple(read(each, key) for each in item.value)
         for at, text in enumerate(found):
@@ -121,8 +122,8 @@ def _texts(read: Read, least: int = 0) -> Read:
 
 def _choice(*words: str) -> Read:
     def choice(item: Item, key: str) -> str:
-        if item.kind in ("list", "mapping") or item.value not in words:
-            given = item.kind if item.kind in ("list", "mapping") else repr(item.value)
+        if item.kind in ("a list", "a mapping") or item.value not in words:
+            given = item.kind if item.kind in ("a list", "a mapping") else repr(item.value)
             fault(item.line, f"{key!r} must be one of {', '.join(words)}, not {given}")
         return str(item.value)
 
@@ -159,7 +160,7 @@ def _matching(pattern: re.Pattern[str], words: str) -> Read:
 
 def _path(item: Item, key: str) -> str:
     text = _text(item, key)
-    parts = text.rstrip("/").split("/")
+    parts = text.removesuffix("/").split("/")
     if text.startswith(("/", "~")) or "\\" in text or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
         fault(item.line, f"{key!r}: {text!r} must be a path inside the repository, with '/' and without '.' or '..'")
     return "/".join(parts)

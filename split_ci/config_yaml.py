@@ -18,7 +18,7 @@ KINDS = {"str": "text", "int": "a number", "float": "a number", "bool": "true or
 
 
 class Item(NamedTuple):
-    """A value as it stands in the file. `kind` is text, a number, true or false, nothing, a date, list or mapping.
+    """A value as it stands in the file. `kind` is text, a number, true or false, nothing, a date, a list or a mapping.
 
     Scalars keep the text that was written; `line` is where the value starts, `at` where its key does.
     """
@@ -45,7 +45,8 @@ def read_items(data: bytes) -> Mapping[str, Item] | None:
         mark = error.problem_mark or error.context_mark
         fault(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")
     except yaml.reader.ReaderError as error:
-        fault(1, f"not YAML: {error.reason} (U+{ord(str(error.character)[:1] or '?'):04X})")
+        bad = yaml.reader.Reader.NON_PRINTABLE.search(text)
+        fault(text.count("\n", 0, bad.start()) + 1 if bad else 1, f"not YAML: {error.reason}")
 
 
 class _Reader:
@@ -73,7 +74,7 @@ class _Reader:
             fault(after.start_mark.line + 1, "a second YAML document: keep one")
         if item.kind == "nothing":
             return None
-        if item.kind != "mapping":
+        if item.kind != "a mapping":
             fault(item.line, f"the file holds {item.kind}: it must hold 'key: value' lines")
         value: Mapping[str, Item] = item.value
         return value
@@ -84,9 +85,9 @@ class _Reader:
         if depth > DEEPEST:
             fault(line, f"nested more than {DEEPEST} deep")
         if isinstance(event, events.MappingStartEvent):
-            return Item("mapping", self._mapping(depth), line, at)
+            return Item("a mapping", self._mapping(depth), line, at)
         if isinstance(event, events.SequenceStartEvent):
-            return Item("list", self._list(depth), line, at)
+            return Item("a list", self._list(depth), line, at)
         return Item(self._kind(event), event.value, line, at)
 
     def _kind(self, event: events.ScalarEvent) -> str:
