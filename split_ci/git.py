@@ -173,7 +173,7 @@ class Objects:
 
     def __init__(self, cwd: str, git_dir: str) -> None:
         self._cwd = cwd
-        self._git_dir = git_dir
+        self.git_dir = git_dir
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -196,7 +196,7 @@ class Objects:
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process is None:
             self._process = subprocess.Popen(
-                ["git", *FENCE, "--git-dir", self._git_dir, "cat-file", "--batch"],
+                ["git", *FENCE, "--git-dir", self.git_dir, "cat-file", "--batch"],
                 cwd=self._cwd, env=clean_env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -269,7 +269,7 @@ class CommitTree:
 
     def paths(self) -> Mapping[str, Entry]:
         if self._all is None:
-            out = self._repo.git("ls-tree", "-r", "-z", "--full-tree", self._rev)
+            out = self._repo.git("ls-tree", "-r", "-z", "--full-tree", self._rev, git_dir=self._objects.git_dir)
             self._all = {}
             for record in _records(out):
                 meta, _, path = record.partition("\t")
@@ -289,7 +289,9 @@ class IndexTree:
 
     def paths(self) -> Mapping[str, Entry]:
         if self._all is None:
-            index = {"GIT_INDEX_FILE": os.path.join(self._repo.root, self._repo.index_file)} if self._repo.index_file else None
+            index = (
+                {"GIT_INDEX_FILE": os.path.join(self._repo.root, self._repo.index_file)} if self._repo.index_file else None
+            )
             # against the empty tree: of git's listings of the index, the one that knows what is only intended
             out = self._repo.git(
                 "diff-index", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--ita-invisible-in-index",
