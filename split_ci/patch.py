@@ -1,0 +1,330 @@
+"""git's unified diffs, read strictly and applied without fuzz: bytes in, bytes out."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+MODES = ("100644", "100755")
+Verb = Literal["create", "change", "delete", "move", "copy"]
+QUOTED = {"a": b"\a", "b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t", "v": b"\v", "\\": b"\\", '"': b'"'}
+
+
+class Hunk(NamedTuple):
+    """One hunk: where it starts in the old file (from 1; 0 in an empty one), and its lines with their marks taken off.
+
+    Lines end in `\\n`, but for one that lacks its final newline. `tail` says whether the last line is context.
+    """
+
+    start: int
+    before: tuple[bytes, ...]
+    after: tuple[bytes, ...]
+    tail: bool
+    line: int
+
+
+class Part(NamedTuple):
+    """What a diff does to one file. `mode` is the new mode, where the diff names one; lines count within the diff, from 1."""
+
+    verb: Verb
+    old: str
+    new: str
+    mode: str | None
+    hunks: tuple[Hunk, ...]
+    line: int
+
+
+class PatchFault(NamedTuple):
+    """Why a diff can't be read (SP129), or is of a kind that is not applied (SP308); `line` is within the diff."""
+
+    code: str
+    line: int
+    message: str
+    fix: str
+
+
+def patch_paths(diff: str) -> tuple[tuple[str, Verb], ...]:
+    """Every path that a diff names and what it does there, as (path, verb); a move names both. Empty for a faulty diff."""
+    parts = parse(diff)
+    if isinstance(parts, PatchFault):
+        return ()
+    return tuple((path, part.verb) for part in parts for path in dict.fromkeys((part.old, part.new)))
+
+
+def parse(diff: str) -> tuple[Part, ...] | PatchFault:
+    """The parts of a diff as `git diff` writes it. `diff` has `\\n` line ends; bytes that are not UTF-8 are surrogates."""
+    return _Reader(diff).parts()
+
+
+class _Faulty(Exception):  # noqa: N818 - never leaves this module
+    def __init__(self, fault: PatchFault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+AGAIN = "paste what `git diff` prints, unchanged"
+
+
+class _Reader:
+    def __init__(self, diff: str) -> None:
+        self.lines = diff.split("\n")
+        if self.lines[-1] == "":
+            self.lines.pop()
+        self.at = 0
+
+    def parts(self) -> tuple[Part, ...] | PatchFault:
+        found: list[Part] = []
+        try:
+            while self.at < len(self.lines):
+                if self.lines[self.at].strip() or not found:
+                    found.append(self._part())
+                else:
+                    self.at += 1
+            self._check(found)
+        except _Faulty as faulty:
+            return faulty.fault
+        return tuple(found)
+
+    def _check(self, parts: list[Part]) -> None:
+        if not parts:
+            raise _Faulty(PatchFault("SP129", 1, "the diff is empty", AGAIN))
+        read, written = set[str](), set[str]()
+        for part in parts:
+            reads = part.verb in ("change", "delete", "move")
+            if (reads and part.old in read) or (part.verb != "delete" and part.new in written):
+                twice = part.old if reads and part.old in read else part.new
+                raise _Faulty(PatchFault("SP129", part.line, f"`{twice}` is in the diff twice", "make one diff of it"))
+            if reads:
+                read.add(part.old)
+            if part.verb != "delete":
+                written.add(part.new)
+
+    def _fail(self, message: str, fix: str = AGAIN, code: str = "SP129") -> _Faulty:
+        return _Faulty(PatchFault(code, min(self.at, len(self.lines) - 1) + 1, message, fix))
+
+    def _part(self) -> Part:
+        line = self.at + 1
+        header = self.lines[self.at] if self.lines else ""
+        if not header.startswith("diff --git "):
+            raise self._fail("this line is not `diff --git a/… b/…`")
+        self.at += 1
+        extended = self._extended()
+        old, new = self._names(header, extended)
+        self._refuse(extended)
+        hunks = self._hunks() if self._file_lines(old, new, extended) else ()
+        verb = _verb(extended)
+        mode = extended.get("new mode") or extended.get("new file mode")
+        if not hunks and verb == "change" and mode is None:
+            raise self._fail(f"nothing is said about `{new}`")
+        return Part(verb, old, new, mode, hunks, line)
+
+    def _extended(self) -> dict[str, str]:
+        """The header lines between `diff --git` and `---`, by their keyword."""
+        found: dict[str, str] = {}
+        while self.at < len(self.lines):
+            match = re.match(EXTENDED, self.lines[self.at])
+            if not match:
+                break
+            found[match[1]] = match[2]
+            self.at += 1
+        return found
+
+    def _refuse(self, extended: dict[str, str]) -> None:
+        """Kinds of patches that are read, and not applied."""
+        for key in ("old mode", "new mode", "new file mode", "deleted file mode"):
+            if extended.get(key, MODES[0]) not in MODES:
+                self.at -= 1
+                kind = {"120000": "a symlink", "160000": "a submodule"}.get(extended[key], f"a file of mode {extended[key]}")
+                raise self._fail(f"the diff changes {kind}", "only plain files can be changed", "SP308")
+        line = self.lines[self.at] if self.at < len(self.lines) else ""
+        if line.startswith(("GIT binary patch", "Binary files ")):
+            raise self._fail("a binary patch", "move or delete binary files; their content can't be written in a spec", "SP308")
+
+    def _names(self, header: str, extended: dict[str, str]) -> tuple[str, str]:
+        for verb in ("rename", "copy"):
+            if f"{verb} from" in extended or f"{verb} to" in extended:
+                if not (f"{verb} from" in extended and f"{verb} to" in extended):
+                    raise self._fail(f"`{verb} from` and `{verb} to` belong together")
+                return self._bare(extended[f"{verb} from"]), self._bare(extended[f"{verb} to"])
+        name = self._common(header[len("diff --git ") :])
+        return name, name
+
+    def _bare(self, text: str) -> str:
+        return self._unquoted(text) if text.startswith('"') else text
+
+    def _common(self, text: str) -> str:
+        """The one name in `a/NAME b/NAME`."""
+        if text.startswith('"'):
+            end = re.match(r'"(?:[^"\\]|\\.)*"', text)
+            first, second = (text[: end.end()], text[end.end() + 1 :]) if end else (text, "")
+            names = {self._stripped(self._bare(first), "a/"), self._stripped(self._bare(second), "b/")}
+            if len(names) == 1:
+                return names.pop()
+        elif text.endswith('"') and ' "' in text:
+            first, _, second = text.partition(' "')
+            names = {self._stripped(first, "a/"), self._stripped(self._unquoted('"' + second), "b/")}
+            if len(names) == 1:
+                return names.pop()
+        else:
+            half = len(text) // 2
+            if text[half : half + 3] == " b/" and text.startswith("a/") and text[2:half] == text[half + 3 :] and text[2:half]:
+                return text[2:half]
+        raise _Faulty(PatchFault("SP129", self.at, "the two names are not `a/NAME b/NAME`", "make it with `git diff`, with its prefixes"))
+
+    def _stripped(self, name: str, prefix: str) -> str:
+        if not name.startswith(prefix) or name == prefix:
+            raise self._fail(f"the name `{name}` does not start with `{prefix}`", "make it with `git diff`, with its prefixes")
+        return name[len(prefix) :]
+
+    def _unquoted(self, text: str) -> str:
+        """A name in git's C-style quotes."""
+        out = bytearray()
+        if len(text) < 2 or not (text.startswith('"') and text.endswith('"')):
+            raise self._fail(f"the name {text} is not quoted as git does it")
+        for match in re.finditer(r'\\([0-3][0-7]{2})|\\([abfnrtv\\"])|([^\\"])|(.)', text[1:-1], re.DOTALL):
+            octal, simple, plain, bad = match.groups()
+            if bad:
+                raise self._fail(f"the name {text} is not quoted as git does it")
+            if octal:
+                out.append(int(octal, 8))
+            else:
+                out += QUOTED[simple] if simple else plain.encode("utf-8", "surrogateescape")
+        return out.decode("utf-8", "surrogateescape")
+
+    def _file_lines(self, old: str, new: str, extended: dict[str, str]) -> bool:
+        """Reads `---` and `+++`, which must say what the header says. False where there are none."""
+        if self.at >= len(self.lines) or not self.lines[self.at].startswith("--- "):
+            return False
+        wanted_old = "/dev/null" if "new file mode" in extended else f"a/{old}"
+        wanted_new = "/dev/null" if "deleted file mode" in extended else f"b/{new}"
+        for mark, wanted in (("--- ", wanted_old), ("+++ ", wanted_new)):
+            line = self.lines[self.at] if self.at < len(self.lines) else ""
+            if not line.startswith(mark) or self._bare(line[4:].removesuffix("\t")) != wanted:
+                raise self._fail(f"this line is not `{mark}{wanted}`")
+            self.at += 1
+        return True
+
+    def _hunks(self) -> tuple[Hunk, ...]:
+        hunks: list[Hunk] = []
+        while self.at < len(self.lines) and self.lines[self.at].startswith("@@"):
+            hunks.append(self._hunk())
+        if not hunks:
+            raise self._fail("there is no hunk (`@@ … @@`) here")
+        return tuple(hunks)
+
+    def _hunk(self) -> Hunk:
+        head = re.match(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@(?: |$)", self.lines[self.at])
+        if not head:
+            raise self._fail("this line is not `@@ -l,n +l,n @@`")
+        line = self.at + 1
+        self.at += 1
+        left, right = (int(head[n] if head[n] is not None else 1) for n in (2, 4))
+        before: list[bytes] = []
+        after: list[bytes] = []
+        mark = " "
+        while left or right:
+            if self.at >= len(self.lines):
+                raise self._fail(f"the hunk of line {line} ends too early: its counts say more lines")
+            mark, text = self.lines[self.at][:1] or " ", (self.lines[self.at][1:] + "\n").encode("utf-8", "surrogateescape")
+            left, right = left - (mark != "+"), right - (mark != "-")
+            if mark not in " +-" or left < 0 or right < 0:
+                raise self._fail(f"the hunk of line {line} does not hold as many lines as its counts say")
+            self.at += 1
+            if self.at < len(self.lines) and self.lines[self.at].startswith("\\ "):
+                text = text[:-1]
+                self.at += 1
+            if mark != "+":
+                before.append(text)
+            if mark != "-":
+                after.append(text)
+        return Hunk(int(head[1]), tuple(before), tuple(after), mark == " ", line)
+
+
+EXTENDED = (
+    r"(old mode|new mode|deleted file mode|new file mode|copy from|copy to|rename from|rename to|"
+    r"similarity index|dissimilarity index|index) (.*)"
+)
+
+
+def _verb(extended: dict[str, str]) -> Verb:
+    if "new file mode" in extended:
+        return "create"
+    if "deleted file mode" in extended:
+        return "delete"
+    if "rename to" in extended:
+        return "move"
+    return "copy" if "copy to" in extended else "change"
+
+
+class Misfit(NamedTuple):
+    """A hunk that does not fit; `line` is its line in the diff."""
+
+    line: int
+    message: str
+
+
+def apply_hunks(data: bytes, hunks: tuple[Hunk, ...]) -> bytes | Misfit:
+    """A file's new content. A hunk fits where it says, else where its old lines stand exactly once after the hunk before it."""
+    if not hunks:
+        return data
+    lines = data.split(b"\n")
+    lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    if all(line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")) and b"\n" in data:
+        hunks = _with_returns(hunks)
+    out: list[bytes] = []
+    at = 0
+    for hunk in hunks:
+        place = _place(lines, hunk, at)
+        if isinstance(place, str):
+            return Misfit(hunk.line, place)
+        out += lines[at:place]
+        out += hunk.after
+        at = place + len(hunk.before)
+    return b"".join(out + lines[at:])
+
+
+def _with_returns(hunks: tuple[Hunk, ...]) -> tuple[Hunk, ...]:
+    """The hunks as a file wants them whose every line end is a carriage return and a line feed."""
+    if any(b"\r" in line for hunk in hunks for line in hunk.before + hunk.after):
+        return hunks
+    def crlf(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        return tuple(line[:-1] + b"\r\n" if line.endswith(b"\n") else line for line in lines)
+    return tuple(hunk._replace(before=crlf(hunk.before), after=crlf(hunk.after)) for hunk in hunks)
+
+
+def _place(lines: list[bytes], hunk: Hunk, at: int) -> int | str:
+    """The index of the first line that a hunk replaces, or why there is none. As git does it, a hunk without context below
+    belongs at the end, and one that starts at line 1 at the start."""
+    size = len(hunk.before)
+    last = len(lines) - size
+    if not size:
+        return 0 if not lines and at == 0 else "the hunk has no line of context, and the file is not empty"
+    stated = hunk.start - 1
+    ends = not hunk.tail
+    if at <= stated <= last and tuple(lines[stated : stated + size]) == hunk.before and (not ends or stated == last):
+        return stated
+    if ends or hunk.start <= 1:
+        only = last if ends else 0
+        first = hunk.start <= 1 and only > 0
+        found = [only] if only >= at and not first and tuple(lines[only : only + size]) == hunk.before else []
+    else:
+        found = _elsewhere(lines, hunk.before, at)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return f"its old lines are not in the file (it says line {hunk.start})"
+    shown = ", ".join(str(place + 1) for place in found[:5])
+    return f"its old lines are not at line {hunk.start}, and elsewhere more than once (lines {shown})"
+
+
+def _elsewhere(lines: list[bytes], before: tuple[bytes, ...], at: int) -> list[int]:
+    """Where lines stand in a file, from an index on; at most six places are looked for."""
+    text, key = b"\n" + b"".join(lines[at:]), b"\n" + b"".join(before)
+    found: list[int] = []
+    start, line = 0, at
+    while len(found) < 6 and (next_ := text.find(key, start)) >= 0:
+        line += text.count(b"\n", start, next_)
+        if key.endswith(b"\n") or next_ + len(key) == len(text):
+            found.append(line)
+        start, line = next_ + 1, line + 1
+    return found
