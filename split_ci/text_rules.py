@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci.invisible import hidden, invisibles, name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Container, Iterator
     from re import Pattern
 
 
@@ -25,7 +25,7 @@ class Remark(NamedTuple):
     column: int = 1
 
 
-def added_remarks(text: str, path: str, before: Collection[str] = ()) -> Iterator[Remark]:
+def added_remarks(text: str, path: str, before: Container[str] = ()) -> Iterator[Remark]:
     """What is wrong with text that is added to a file. Lines (without their ends) in `before` were there already."""
     if hidden(text):
         yield from _invisible(text, before)
@@ -61,7 +61,7 @@ def _pattern(source: str) -> Pattern[str]:
 # --- invisible characters
 
 
-def _invisible(text: str, before: Collection[str]) -> Iterator[Remark]:
+def _invisible(text: str, before: Container[str]) -> Iterator[Remark]:
     line, start = 0, 0
     seen: set[tuple[int, str]] = set()
     for at, character in invisibles(text):
@@ -112,7 +112,7 @@ BITS_A_CHARACTER = 3.4  # words and identifiers lie below, random letters and di
 EXAMPLES = ("pass", "password", "pwd", "secret", "user", "token", "example", "changeme", "xxx")
 
 
-def _secrets(text: str, before: Collection[str]) -> Iterator[Remark]:
+def _secrets(text: str, before: Container[str]) -> Iterator[Remark]:
     for number, line in enumerate(text.split("\n")):
         if line in before or len(line) < 12 or not any(word in line.lower() for word in SECRET_WORDS):
             continue
@@ -196,7 +196,7 @@ BARE_IS_TEXT = (
 STUBS = ("Protocol", "@overload", "@abstractmethod", "@abc.", "ABC", "TYPE_CHECKING", "@typing.overload")
 
 
-def _placeholders(text: str, path: str, before: Collection[str]) -> Iterator[Remark]:
+def _placeholders(text: str, path: str, before: Container[str]) -> Iterator[Remark]:
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if line in before or len(line) > 1000:
@@ -228,7 +228,7 @@ def _stands_in(line: str, path: str) -> bool:
     return False
 
 
-def _may_stand_alone(lines: list[str], number: int, path: str, before: Collection[str]) -> bool:
+def _may_stand_alone(lines: list[str], number: int, path: str, before: Container[str]) -> bool:
     """Whether dots alone on a line are what the file means: a body or a doctest in Python, a mark of YAML, prose."""
     stripped = lines[number].strip()
     if stripped not in ("...", "\u2026"):
