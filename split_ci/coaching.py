@@ -30,7 +30,7 @@ class Library(NamedTuple):
 
 
 def default_branch(repo: Repo) -> str:
-    """The full name of the repository's default branch: the remote's where it is known, else what is checked out or usual."""
+    """The full name of the default branch: the remote's where it is known, else what is usual or checked out."""
     remote = repo.ask("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
     if remote:
         return "refs/heads/" + remote.removeprefix("refs/remotes/origin/")

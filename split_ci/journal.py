@@ -119,7 +119,7 @@ def _of_dead_run(path: str) -> Entry | None:
 
 
 def read_journal(data: bytes) -> Entry | None:
-    """The attempt in a journal's bytes, as an interrupted one. A last line that was cut off counts as a call of unknown cost."""
+    """The attempt in a journal's bytes, as an interrupted one. A call without its end is one of unknown cost."""
     first, *rest = data.decode(errors="replace").split("\n")
     try:
         entry = read_line(first)

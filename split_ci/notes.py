@@ -62,12 +62,12 @@ def put(
     expected = repo.ask("rev-parse", "--verify", "--quiet", ref)
     known = note_ids(repo, expected) if expected else {}
     changed: dict[str, bytes] = {}
-    with quarantine.objects() as objects:
-        for oid, value in wanted.items():
-            old = objects.blob(known[oid]) if oid in known else None
-            new = union(old, value)
-            if new != old:
-                changed[oid] = new
+    objects = quarantine.objects()
+    for oid, value in wanted.items():
+        old = objects.blob(known[oid]) if oid in known else None
+        new = union(old, value)
+        if new != old:
+            changed[oid] = new
     if not changed:
         return None
     return RefUpdate(ref, quarantine.note(ref, changed, message=message), expected)
