@@ -44,6 +44,30 @@ WORDS: Mapping[Kind, str] = {
     "untouched": "Nothing was changed in {path} yet, and an Instruct section asks for it. Send its blocks.",
 }
 
+NAMES: Mapping[Kind, str] = {
+    "cut-off": "cut off by the length limit",
+    "empty": "an empty answer",
+    "no-block": "no edit block",
+    "too-much": "too long an answer",
+    "no-path": "a block without a path",
+    "unfinished": "half a block",
+    "divider": "a block with two dividers",
+    "path": "a path that can't be used",
+    "frozen": "a change of a frozen path",
+    "out-of-reach": "a path out of reach",
+    "protected": "a protected path",
+    "outside": "a path that the spec does not name",
+    "absent": "text that is not there",
+    "twice": "text that is there more than once",
+    "exists": "a file that is there already",
+    "not-there": "a file that is not there",
+    "not-text": "a file that is not text",
+    "same": "a block that changes nothing",
+    "text": "text that has no place there",
+    "engine": "a block that could not be applied",
+    "untouched": "nothing changed",
+}
+
 
 class Near(NamedTuple):
     """The lines of a file that are most like a text: the first one's number from 1, and the lines."""
@@ -135,3 +159,13 @@ def _most_like(line: str, offset: int, lines: Sequence[str]) -> int | None:
         if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and matcher.ratio() > best:
             best, found = matcher.ratio(), max(0, number - offset)
     return found
+
+
+def in_words(faults: Sequence[Fault]) -> str:
+    """Faults in one line for people: the first, and how many more there are."""
+    first = faults[0]
+    name = NAMES[first.kind]
+    said = f"{name} in {quoted(first.path)}" if first.path else name
+    detail = f" ({first.detail})" if first.detail and first.kind not in ("cut-off", "no-block") else ""
+    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return said + detail + more

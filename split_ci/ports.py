@@ -201,7 +201,9 @@ class Case(NamedTuple):
     earlier: Verdict | None = None  # of the round before
     round: int = 1
     tree: str = ""  # the head's tree id: results are bound to it
-    mentions: Mapping[str, list[tuple[int, str]]] | None = None  # lines of the base that may name what is gone; None: not looked
+    mentions: Mapping[str, list[tuple[int, str]]] | None = (
+        None  # lines of the base that may name what is gone; None: not looked
+    )
 
 
 class Reviewer(Protocol):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from split_ci import edit, paths, text_rules
+from split_ci.frozen import is_frozen
 from split_ci.spec import Create, Edit, Pair, Replace
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def path_fault(path: str, task: Task) -> Fault | None:
         return Fault("out-of-reach", path)
     if paths.protected(path, task.protected):
         return Fault("protected", path)
-    if any(path == f or path.startswith(f.rstrip("/") + "/") for f in task.frozen):
+    if is_frozen(path, task.frozen, task.spec):
         return Fault("frozen", path)
     if not any(paths.matches(glob, path) for glob in task.writable):
         return Fault("outside", path)

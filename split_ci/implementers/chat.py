@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from split_ci.ports import File, Model, Reply, Task
 
 TURNS = 4
-FAULT_NAMES: Mapping[str, str] = {"cut-off": "cut off", "no-block": "no edit block", "no-path": "a block without a path"}
+IDLE = 3  # answers in a row that change nothing end the conversation
 
 
 class Chat:
@@ -24,6 +24,7 @@ class Chat:
 
     def __init__(self, name: str, model: Model, turns: int = TURNS) -> None:
         self.name = name
+        self.recorded = model.recorded
         self._model = model
         self._turns = turns
 
@@ -48,7 +49,7 @@ class Chat:
             outcome = talk.hear(talk.task.account.ask(self._model, request))
             if outcome is not None:
                 return outcome
-        return Outcome("failed", f"{self._turns} answers, and still: {in_words(talk.faults)}")
+        return Outcome("failed", f"{self._turns} answers, and still: {failure.in_words(talk.faults)}")
 
 
 def given(task: Task) -> brief.Brief:
@@ -99,10 +100,10 @@ class Talk:
         if faults[0].kind == "refused":
             return f"the model refused: {faults[0].detail or 'it said nothing'}"
         if again:
-            return f"the same answer twice: {in_words(faults)}"
+            return f"the same answer twice: {failure.in_words(faults)}"
         if not taken.held and _same(faults, self.faults):
-            return f"the same error twice: {in_words(faults)}"
-        return f"two answers without a change: {in_words(faults)}" if self._idle > 1 else ""
+            return f"the same error twice: {failure.in_words(faults)}"
+        return f"{IDLE} answers without a change: {failure.in_words(faults)}" if self._idle >= IDLE else ""
 
     def _untouched(self) -> tuple[reply.Fault, ...]:
         changed = self.changed()
@@ -116,13 +117,3 @@ class Talk:
 
 def _same(one: Sequence[reply.Fault], other: Sequence[reply.Fault]) -> bool:
     return [(f.kind, f.path, f.search) for f in one] == [(f.kind, f.path, f.search) for f in other]
-
-
-def in_words(faults: Sequence[reply.Fault]) -> str:
-    """Faults in one line for people: the first, and how many more there are."""
-    first = faults[0]
-    name = FAULT_NAMES.get(first.kind, first.kind)
-    said = f"{name} in {brief.quoted(first.path)}" if first.path else name
-    detail = f" ({first.detail})" if first.detail and first.kind not in ("cut-off", "no-block") else ""
-    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-    return said + detail + more
