@@ -68,7 +68,8 @@ def dump(changeset: Changeset) -> str:
     value["changes"] = [_change_value(changed) for changed in changeset.changes]
     value["spec"] = _content(changeset.spec)
     value["edits"] = dict(changeset.edits)
-    value["usage"] = changeset.usage._asdict()
+    usd = changeset.usage.usd
+    value["usage"] = changeset.usage._replace(usd=None if usd is None else float(usd))._asdict()
     value["outcome"] = changeset.outcome._asdict()
     return canonical(value)
 
@@ -103,7 +104,7 @@ def load(text: str) -> Changeset:
         attempt=fields.hex("attempt", (16,)),
         implementer=fields.text("implementer", 100),
         changes=fields.objects("changes", _read_change, MAX_CHANGES),
-        spec=_read_content(fields.object("spec"), MAX_SPEC_BYTES),
+        spec=_read_spec(fields.object("spec")),
         spec_path=_read_path(fields, "spec_path"),
         edits=_read_edits(fields),
         usage=read_usage(fields.object("usage")),
@@ -157,6 +158,12 @@ def _read_content(fields: Fields, limit: int) -> bytes:
             raise Refused(f"{fields.what}: text holds half of a surrogate pair") from None
     if len(data) > limit:
         raise Refused(f"{fields.what}: more than {limit} bytes")
+    return data
+
+
+def _read_spec(fields: Fields) -> bytes:
+    data = _read_content(fields, MAX_SPEC_BYTES)
+    fields.end()
     return data
 
 

@@ -37,12 +37,13 @@ def blob_at(tree: Tree, path: str) -> str | None:
     return None if entry is None or entry.mode == FOLDER else entry.oid
 
 
-def outcome_of(spec: Spec, applied: Applied) -> Outcome:
+def outcome_of(applied: Applied, spec: Spec | None = None) -> Outcome:
     """Done where every section took; else stale with the first reason, or failed where prose waits for a model."""
     if applied.problems:
         first = applied.problems[0]
         return Outcome("stale", f"{first.path}:{first.line}: {first.code}: {first.message}")
-    prose = next((change for change in spec.changes if isinstance(change, Instruct)), None)
+    changes = spec.changes if spec else applied.left
+    prose = next((change for change in changes if isinstance(change, Instruct)), None)
     if prose is not None:
         return Outcome("failed", f"`Instruct` of {', '.join(prose.paths)} needs a model, and none is configured")
     return Outcome("done")
@@ -56,4 +57,4 @@ class Exact:
     def implement(self, task: Task) -> Attempt:
         """The files of the exact sections; `stale` where one of them no longer fits, `failed` where prose is left."""
         _, applied = derive(task.spec, task.tree)
-        return Attempt(applied.files, Usage(), outcome_of(task.spec, applied))
+        return Attempt(applied.files, Usage(), outcome_of(applied, task.spec))
