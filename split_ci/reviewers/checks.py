@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from split_ci.changeset import Changed
     from split_ci.lesson import Lesson
     from split_ci.ports import Case, File
-    from split_ci.references import Lines
     from split_ci.verdict import Cause
 
 PLAIN = ("100644", "100755")
@@ -43,19 +42,11 @@ TEST_NAME = re.compile(
 class Ground:
     """What the checks know of a case. `whole` turns false where something could not be looked at."""
 
-    def __init__(
-        self,
-        case: Case,
-        written: Mapping[str, File | None],
-        specs: str,
-        protected: Sequence[str],
-        mentions: Mapping[str, Lines] | None,
-    ) -> None:
+    def __init__(self, case: Case, written: Mapping[str, File | None], specs: str, protected: Sequence[str]) -> None:
         self.case = case
         self.written = written  # what the exact sections make of the base
         self.specs = specs
         self.protected = protected
-        self.mentions = mentions
         self.whole = True
         self.waived = frozenset(c for c in case.spec.waive if c in CODES and CODES[c].waivable)
 
@@ -133,21 +124,23 @@ def scope(ground: Ground) -> Iterator[Finding]:
 
 def _out_of_scope(ground: Ground, change: Changed) -> str | None:
     path, spec = change.path, ground.case.spec
-    entry = ground.case.after.entry(path)
-    if path_fault(path):
-        return f"the path {path_fault(path)}"
+    fault = path_fault(path)
+    if fault:
+        return f"the path {fault}"
     if out_of_reach(path, ground.specs):
         return "this is out of reach for every spec"
     if change.by == "exact":
         return None
     if path not in ground.named and not any(matches(glob, path) for glob in spec.allow):
         return "the spec does not name this path, in no section and not under `allow`"
-    if protected(path, ground.protected):
-        return "a model changed a protected path"
-    if entry is not None and entry.mode not in PLAIN:
+    return "a model changed a protected path" if protected(path, ground.protected) else _odd_mode(ground.case, path)
+
+
+def _odd_mode(case: Case, path: str) -> str | None:
+    was, now = case.before.entry(path), case.after.entry(path)
+    if now is not None and now.mode not in PLAIN:
         return "a model made something that is not a plain file"
-    was = ground.case.before.entry(path)
-    if entry is not None and entry.mode == "100755" and (was is None or was.mode != "100755"):
+    if now is not None and now.mode == "100755" and (was is None or was.mode != "100755"):
         return "a model made this executable"
     return None
 
@@ -184,10 +177,10 @@ def references(ground: Ground) -> Iterator[Finding]:
     gone = {change.path for change in case.changed if change.file is None and case.after.entry(change.path) is None}
     if not gone:
         return
-    if ground.mentions is None:
+    if case.mentions is None:
         ground.whole = False
         return
-    lines = {path: found for path, found in ground.mentions.items() if path not in ground.changed}
+    lines = {path: found for path, found in case.mentions.items() if path not in ground.changed}
     for change in case.changed:
         text = text_of(change.file.data) if change.file else None
         if text:

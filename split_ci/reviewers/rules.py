@@ -10,11 +10,10 @@ from split_ci.reviewers.teaching import lesson_of
 from split_ci.verdict import CriterionDecision, Finding, Receipt, Verdict, binding_fault, decide, review_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from split_ci.changeset import Changed
     from split_ci.ports import Case
-    from split_ci.references import Lines
 
 MAX_FINDINGS = 200
 SUMMARY = {
@@ -25,29 +24,18 @@ SUMMARY = {
 
 
 class Rules:
-    """Recomputes scope, frozen files, criteria, references and `forbid` lessons. A `ports.Reviewer`.
-
-    `mentions` are the base's lines that may name what the results remove (`references.mentions`), for all cases of a base;
-    None where nobody looked: then a case that removes a file is incomplete.
-    """
+    """Recomputes scope, frozen files, criteria, references and `forbid` lessons. A `ports.Reviewer`."""
 
     name = "rules"
 
-    def __init__(
-        self,
-        *,
-        specs: str = "specs",
-        protected: Sequence[str] = (),
-        mentions: Mapping[str, Mapping[str, Lines]] | None = None,
-    ) -> None:
+    def __init__(self, *, specs: str = "specs", protected: Sequence[str] = ()) -> None:
         self.specs = specs
         self.protected = tuple(protected)
-        self.mentions = mentions
 
     def review(self, case: Case) -> Verdict:
         """The verdict. Raises WorldError where the repository can't be read, and nothing else."""
         written = apply_exact(case.spec.changes, case.before, case.spec.path).files
-        ground = checks.Ground(case, written, self.specs, self.protected, self._lines(case))
+        ground = checks.Ground(case, written, self.specs, self.protected)
         found = [finding for check in checks.CHECKS for finding in check(ground)]
         meant = [finding for finding in found if finding.rule in ground.waived]
         findings = sorted((f for f in found if f not in meant), key=lambda f: (f.path, f.line, f.rule))[:MAX_FINDINGS]
@@ -72,9 +60,6 @@ class Rules:
         verdict = decide(wanted, case)
         summary = "\n".join(line for line in (SUMMARY[verdict.decision], verdict.summary) if line)
         return verdict._replace(summary=summary)
-
-    def _lines(self, case: Case) -> Mapping[str, Lines] | None:
-        return None if self.mentions is None else self.mentions.get(case.base)
 
 
 def _criteria(case: Case) -> tuple[CriterionDecision, ...]:

@@ -30,7 +30,8 @@ TEXTS: dict[tuple[str, str], str] = {
         "A review found such a file changed."
     ),
     ("tests", "implementer"): (
-        "Keep every existing test running as it was, unless the task names it. A review found one that was gone or no longer ran."
+        "Keep every existing test running as it was, unless the task names it. "
+        "A review found one that was gone or had no effect."
     ),
     ("SP413", "implementer"): (
         "Write plain visible characters only: no zero-width, no-break or direction marks. A review found one in an answer."

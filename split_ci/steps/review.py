@@ -46,8 +46,10 @@ def review_all(
     lessons: Sequence[Lesson] = (),
     git_dir: str | None = None,
 ) -> list[Verdict]:
-    """A verdict for each subject, in order. The reviewers are asked in turn: who asks for changes ends it, and the last one
-    that was asked has decided. `git_dir` may be a quarantine's. Raises WorldError."""
+    """A verdict for each subject, in order. `git_dir` may be a quarantine's. Raises WorldError.
+
+    The reviewers are asked in turn: who asks for changes ends it, and the last one that was asked has decided.
+    """
     with repo.objects(git_dir=git_dir) as objects:
         return [review(case, reviewers) for case in cases(repo, subjects, objects, lessons=lessons, git_dir=git_dir)]
 
@@ -125,20 +127,24 @@ class ResultTree:
         self._before = before
         self._changes = {each.path: each.now for each in differences}
         self._objects = objects
-        self._folders: dict[str, set[str]] = {}
-        for path, now in self._changes.items():
-            while now is not None and path:
+        self._folders: dict[str, set[str]] = {}  # that hold something new
+        self._shrunk: set[str] = set()  # that have lost something
+        for changed, now in self._changes.items():
+            path = changed
+            while path:
                 folder, _, name = path.rpartition("/")
-                self._folders.setdefault(folder, set()).add(name)
-                path = folder  # noqa: PLW2901 - up to the root
+                if now is None:
+                    self._shrunk.add(folder)
+                else:
+                    self._folders.setdefault(folder, set()).add(name)
+                path = folder
 
     def entry(self, path: str) -> Entry | None:
         if path in self._changes:
             return self._changes[path] or self._folder_entry(path)
-        if path in self._folders:
+        if path in self._folders or path in self._shrunk:
             return self._folder_entry(path)
-        found = self._before.entry(path)
-        return self._folder_entry(path) if found and found.mode == FOLDER else found
+        return self._before.entry(path)
 
     def _folder_entry(self, folder: str) -> Entry | None:
         return Entry(FOLDER, "") if self.names(folder) else None
