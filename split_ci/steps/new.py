@@ -1,0 +1,355 @@
+"""New specs: a draft to fill in, or the spec that reproduces a commit, or what is staged, byte for byte.
+
+Nothing is written here: the answer is the text of a spec that was read back, applied to its base and compared with
+what it must give.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import new as new_hash
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci import writing
+from split_ci.edit import apply_exact
+from split_ci.errors import Refused, UsageError
+from split_ci.git import GITLINK, SYMLINK
+from split_ci.inverse import Delta, is_binary, moves, removals, text_or_none, ways
+from split_ci.path_rules import Place
+from split_ci.paths import out_of_reach, path_fault
+from split_ci.ports import File
+from split_ci.problems import CODES
+from split_ci.rules import judge
+from split_ci.spec import parse_spec, touched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from split_ci.config import Config
+    from split_ci.git import Objects, Repo
+    from split_ci.spec import Exact, Spec
+
+MOST_BYTES = 8 * 1024 * 1024  # of a spec
+MOST_HEAD_BYTES = 60_000  # of its front matter, which may have 64 KiB
+NAMED_FAULTS = 5
+DIFF = (
+    "-r", "-z", "--raw", "--patch", "--no-abbrev", "-M50%", "-l0", "--unified=3", "--inter-hunk-context=0", "--text",
+    "--no-textconv", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none",
+)  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One line of git's raw diff, with the hunks of its patch."""
+
+    status: str
+    old_mode: str
+    new_mode: str
+    old_oid: str
+    new_oid: str
+    path: str
+    source: str | None  # of a rename
+    hunks: bytes = b""
+
+
+class Written(NamedTuple):
+    """A spec that is not on disk yet. `base` is the commit that it changes; empty for a draft."""
+
+    id: str
+    data: bytes
+    title: str
+    base: str = ""
+    protected: tuple[str, ...] = ()
+    waive: tuple[str, ...] = ()
+
+
+class Origin(NamedTuple):
+    """Where a change comes from: what the spec says of it, and the commit that it starts from."""
+
+    name: str  # for messages
+    base: str
+    title: str
+    why: str
+
+
+# --- drafts
+
+
+def draft(title: str, id_: str | None) -> Written:
+    """A draft with a title, to be filled in. Raises UsageError for a title that is empty or too long."""
+    title = title.strip()
+    if not title or not title.isprintable():
+        raise UsageError("the title must be one visible line", hint='split-ci new "Fold the two loaders into one"')
+    if len(title) > writing.TITLE_CHARACTERS:
+        raise UsageError(f"the title has {len(title)} characters: at most {writing.TITLE_CHARACTERS}")
+    text = (files("split_ci") / "templates" / "draft.md").read_text("utf-8").replace("{title}", writing.scalar(title), 1)
+    return Written(id_ or writing.slug(title), text.encode(), title)
+
+
+# --- from a commit, from the index
+
+
+def from_commit(repo: Repo, rev: str, config: Config, id_: str | None = None, title: str | None = None) -> Written:
+    """The spec that turns a commit's parent into that commit. Raises Refused by name, UsageError."""
+    commit = repo.commit(rev)
+    raw = repo.git("log", "-1", "--no-decorate", "--encoding=UTF-8", "--format=%P%x00%B", "--end-of-options", commit)
+    parents, _, message = raw.decode("utf-8", "replace").partition("\0")
+    short = commit[:12]
+    if not parents:
+        raise Refused(
+            f"{short} is a first commit: it has no parent to start from", hint="split-ci new --from a later commit"
+        )
+    if " " in parents:
+        raise Refused(f"{short} is a merge: its parents were changed apart", hint=f"split-ci new --from {short}^2")
+    subject, _, body = message.strip("\n").partition("\n")
+    why = f"Reproduces commit `{commit}` on its parent `{parents}`.\n"
+    origin = Origin(short, parents, title or writing.one_line(subject) or f"Commit {short}", _with_body(why, body))
+    diff = repo.git("diff-tree", *DIFF, "--end-of-options", parents, commit)
+    return _written(repo, origin, rows(diff, short), config, id_)
+
+
+def from_index(repo: Repo, config: Config, id_: str | None = None, title: str | None = None) -> Written:
+    """The spec that turns HEAD into what is staged; the index is only read. Raises Refused by name."""
+    base = repo.commit_or_none("HEAD")
+    if base is None:
+        raise Refused("there is no commit yet, so nothing that a spec could start from", hint="git commit")
+    index = {"GIT_INDEX_FILE": os.path.join(repo.root, repo.index_file)} if repo.index_file else None
+    diff = repo.git("diff-index", "--cached", "--ita-invisible-in-index", *DIFF, base, env=index)
+    found = rows(diff, "the index")
+    if not title:
+        names = [row.path for row in found]
+        title = writing.one_line(f"Change {names[0]}" if len(names) == 1 else f"Change {len(names)} files")
+    origin = Origin("the index", base, title, f"Reproduces what was staged on `{base}`.\n")
+    return _written(repo, origin, found, config, id_)
+
+
+def _with_body(why: str, body: str) -> str:
+    return f"{why}\n{writing.prose(body)}" if body.strip() else why
+
+
+def rows(diff: bytes, name: str) -> list[Row]:
+    """What git printed for `--raw --patch -z`, as rows. Raises Refused where there are none."""
+    found: list[Row] = []
+    at = 0
+    while diff[at : at + 1] == b":":
+        old_mode, new_mode, old_oid, new_oid, status = (end := _field(diff, at + 1))[0].split(" ")
+        first, at = _field(diff, end[1])
+        second = None
+        if status[0] in "RC":
+            second, at = _field(diff, at)
+        found.append(Row(status[0], old_mode, new_mode, old_oid, new_oid, second or first, first if second else None))
+    if not found:
+        raise Refused(f"{name} changes nothing: there is nothing that a spec could say", hint="git status")
+    parts = (b"\n" + diff[at + 1 :]).split(b"\ndiff --git ")[1:]
+    if len(parts) != len(found):  # links and submodules, which are refused: their patches come in two parts or none
+        return found
+    return [row._replace(hunks=_hunks(part)) for row, part in zip(found, parts, strict=True)]
+
+
+def _field(data: bytes, at: int) -> tuple[str, int]:
+    end = data.index(b"\0", at)
+    return data[at:end].decode("utf-8", "surrogateescape"), end + 1
+
+
+def _hunks(part: bytes) -> bytes:
+    """A file's patch without its header."""
+    at = part.find(b"\n@@ ")
+    if at < 0:
+        return b""
+    hunks = part[at + 1 :]
+    return hunks if hunks.endswith(b"\n") else hunks + b"\n"
+
+
+# --- what can't be said
+
+
+def _refuse(faults: Iterable[str], name: str) -> None:
+    said = list(faults)
+    if said:
+        more = f"; and {len(said) - NAMED_FAULTS} more" if len(said) > NAMED_FAULTS else ""
+        raise Refused(f"{name} holds what a spec can't say: {'; '.join(said[:NAMED_FAULTS])}{more}")
+
+
+def _row_faults(found: Sequence[Row], specs: str) -> Iterator[str]:
+    for row in found:
+        modes = (row.old_mode, row.new_mode)
+        for path in dict.fromkeys((row.source or row.path, row.path)):
+            fault = path_fault(path)
+            if fault:
+                yield f"{_shown(path)}: this path {fault}"
+            elif out_of_reach(path, specs):
+                yield f"{_shown(path)}: specs, lessons and split-ci's configuration are out of reach for every spec"
+        if SYMLINK in modes:
+            yield f"{_shown(row.path)}: a symlink"
+        elif GITLINK in modes:
+            yield f"{_shown(row.path)}: a submodule"
+        elif row.status == "U":
+            yield f"{_shown(row.path)}: a conflict that is not resolved"
+
+
+def _shown(path: str) -> str:
+    return path if path.isprintable() else ascii(path)[1:-1]
+
+
+def _content_faults(deltas: Iterable[Delta]) -> Iterator[str]:
+    for delta in deltas:
+        old, new = delta.old, delta.new
+        if new is None or (old is not None and old.data == new.data):
+            continue
+        added = b"".join(line[1:] for line in delta.hunks.split(b"\n") if line[:1] in (b"+", b"-"))
+        if is_binary(new.data):
+            yield f"{_shown(delta.path)}: binary content"
+        elif text_or_none(new.data) is None and (old is None or text_or_none(added) is None):
+            yield f"{_shown(delta.path)}: text that is not UTF-8"
+
+
+# --- from rows to deltas
+
+
+def _deltas(found: Sequence[Row], objects: Objects) -> list[Delta]:
+    """The rows with their contents. What only moves is not read: an empty content stands for it on both sides."""
+    return [_delta(row, objects) for row in _with_moved_binaries(found, objects)]
+
+
+def _delta(row: Row, objects: Objects) -> Delta:
+    if row.status == "D":
+        return Delta(row.path, File(b"", row.old_mode), None)
+    if row.status == "A":
+        return Delta(row.path, None, File(objects.blob(row.new_oid), row.new_mode))
+    if row.old_oid == row.new_oid:
+        return Delta(row.path, File(b"", row.old_mode), File(b"", row.new_mode), b"", row.source)
+    old, new = objects.blob(row.old_oid), objects.blob(row.new_oid)
+    return Delta(row.path, File(old, row.old_mode), File(new, row.new_mode), row.hunks, row.source)
+
+
+def _with_moved_binaries(found: Sequence[Row], objects: Objects) -> list[Row]:
+    """Binary content that a change only carries from one of its paths to another (two files swapped) becomes a move.
+
+    git looks for renames only where a path goes away.
+    """
+    loose = {row.old_oid: row for row in found if row.status in "MD" and row.old_oid != row.new_oid}
+    result = {row.path: row for row in found}
+    for row in found:
+        origin = loose.get(row.new_oid)
+        if row.status not in "AM" or origin is None or not is_binary(objects.blob(row.new_oid)):
+            continue
+        del loose[row.new_oid]
+        result[row.path] = row._replace(
+            status="R", source=origin.path, old_oid=origin.old_oid, old_mode=origin.old_mode, hunks=b""
+        )
+        left = result[origin.path]
+        if left.status == "D":
+            del result[origin.path]
+        elif left.status == "M":
+            result[origin.path] = left._replace(status="A", hunks=b"")
+    return list(result.values())
+
+
+# --- from deltas to a spec that is proved
+
+
+def _written(repo: Repo, origin: Origin, found: Sequence[Row], config: Config, id_: str | None) -> Written:
+    _refuse(_row_faults(found, config.specs), origin.name)
+    with repo.objects() as objects:
+        deltas = _deltas(found, objects)
+        _refuse(_content_faults(deltas), origin.name)
+        place = Place(repo.tree(origin.base, objects), specs=config.specs, protected=config.protected)
+        id_ = id_ or writing.slug(origin.title)
+        maker = _Maker(f"{config.specs}/{id_}.md", origin, found, deltas, place)
+        spec = maker.proved(repo.object_format)
+    return Written(id_, spec.data, spec.title, origin.base, spec.protected, spec.waive)
+
+
+def _blob_id(data: bytes, algorithm: str) -> str:
+    return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+class _Maker:
+    """Writes the spec, reads it back, and takes the next way for each path that did not come out as it must."""
+
+    def __init__(self, path: str, origin: Origin, found: Sequence[Row], deltas: Sequence[Delta], place: Place) -> None:
+        self.path = path
+        self.origin = origin
+        self.place = place
+        self.rows = found
+        self.first: list[Exact] = [*removals(deltas), *moves(deltas)]
+        self.ways = {delta.path: ways(delta) for delta in deltas if delta.new is not None}
+        self.chosen = dict.fromkeys(self.ways, 0)
+        self.wanted: dict[str, tuple[str, str] | None] = {}
+        for row in found:
+            for gone in (row.source, row.path if row.status == "D" else None):
+                if gone is not None:
+                    self.wanted.setdefault(gone, None)
+            if row.status != "D":
+                self.wanted[row.path] = (row.new_mode, row.new_oid)
+
+    def proved(self, algorithm: str) -> Spec:
+        while True:
+            spec = self.read(self.data(()))
+            wrong = self.wrong(spec, algorithm)
+            if not wrong:
+                return self.waived(spec)
+            for path in wrong:
+                if self.chosen.get(path, 0) + 1 >= len(self.ways.get(path, ())):
+                    raise Refused(f"{self.origin.name}: {_shown(path)} would not come out byte for byte")
+                self.chosen[path] += 1
+
+    def wrong(self, spec: Spec, algorithm: str) -> list[str]:
+        """The paths that the spec does not turn into what they must be."""
+        made = apply_exact(spec.changes, self.place.tree, self.path).files
+        wrong = [path for path in made if path not in self.wanted]
+        for path, wanted in self.wanted.items():
+            file = made.get(path)
+            if (path not in made) or wanted != (file and (file.mode, _blob_id(file.data, algorithm))):
+                wrong.append(path)
+        return wrong
+
+    def read(self, data: bytes) -> Spec:
+        if len(data) > MOST_BYTES:
+            raise Refused(f"{self.origin.name}: its spec would have {len(data):,} bytes: at most {MOST_BYTES:,}")
+        parsed = parse_spec(data, self.path)
+        if parsed.spec is None:
+            raise Refused(f"{self.origin.name}: {parsed.problems[0].message}")
+        return parsed.spec
+
+    def waived(self, spec: Spec) -> Spec:
+        """The spec with the waivable problems that fire written into its front matter."""
+        fired = {problem.code for problem in judge(spec, self.place).problems}
+        codes = sorted(code for code in fired if CODES[code].waivable)
+        spec = self.read(self.data(codes)) if codes else spec
+        judged = judge(spec, self.place)
+        _refuse((f"{p.message} ({p.code})" for p in judged.problems if p.severity == "error"), self.origin.name)
+        return spec
+
+    def data(self, waive: Sequence[str]) -> bytes:
+        body = [change for path in sorted(self.ways) for change in self.ways[path][self.chosen[path]]]
+        changes = [*self.first, *body]
+        fields = [("title", writing.scalar(self.origin.title)), ("status", "ready")]
+        named = dict.fromkeys(path for change in changes for path in touched(change))
+        protected = [path for path in named if self.place.is_protected(path)]
+        if protected:
+            fields.append(("protected", writing.flow(protected)))
+        if waive:
+            fields.append(("waive", "[" + ", ".join(waive) + "]"))
+        head = writing.front_matter(fields, self.accept(sum(len(value.encode()) for _, value in fields)))
+        return writing.document(head, self.origin.why, map(writing.section, changes))
+
+    def accept(self, used: int) -> list[str]:
+        """A criterion for each path, as many as the front matter has room for."""
+        lines: list[str] = []
+        folders = {folder for path, wanted in self.wanted.items() if wanted for folder in _folders(path)}
+        for path, wanted in sorted(self.wanted.items()):
+            if wanted is None and path in folders:
+                continue  # a folder now
+            line = writing.missing_line(path) if wanted is None else writing.blob_line(path, wanted[1], wanted[0])
+            used += len(line.encode()) + 5
+            if lines and used > MOST_HEAD_BYTES:
+                break
+            lines.append(line)
+        return lines
+
+
+def _folders(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
