@@ -33,8 +33,6 @@ KNOWN_AGENTS = ("aider", "claude", "codex", "goose", "mini-swe-agent", "opencode
 def fill(default: Config, data: bytes) -> Config:
     """The default with what the file says. Raises UsageError for the first key that is wrong."""
     items = read_items(data)
-    if items is None:
-        return default
     config = default._replace(**_section(items, KEYS, ""))
     _same_names(config, items)
     _known(config.architect, ("rules", *config.models), items.get("architect"), "architect", "'rules' or a model's name")
