@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from split_ci.errors import UsageError
+from split_ci.settings import FILE, Coaching, Config, Limits, ModelConfig, Price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,58 +14,9 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
     from split_ci.ports import Tree
 
-FILE = ".split-ci.yaml"
+__all__ = ["FILE", "Coaching", "Config", "Limits", "ModelConfig", "Price", "find_config", "parse_config", "read_config"]
 MOST_BYTES = 65_536
 SYMLINK = "120000"
-
-
-class Price(NamedTuple):
-    """US dollars for a million tokens."""
-
-    input: float
-    cached: float
-    output: float
-
-
-class ModelConfig(NamedTuple):
-    name: str
-    api: str  # anthropic | openai | scripted
-    model: str
-    key: str | None = None  # the environment variable that holds it
-    base_url: str | None = None
-    price: Price | None = None
-    replies: str | None = None  # scripted: the file of recorded replies
-
-
-class Limits(NamedTuple):
-    rounds: int = 3
-    minutes: float = 10.0
-    tokens: int = 100_000
-    usd: float = 0.25
-    parallel: int = 4
-    usd_per_day: float = 5.0
-
-
-class Coaching(NamedTuple):
-    branch: str = "split-ci/coaching"
-    bytes: int = 8192
-    holdout: float = 0.0
-
-
-class Config(NamedTuple):
-    specs: str = "specs"
-    models: Mapping[str, ModelConfig] = {}
-    agents: Mapping[str, Mapping[str, object]] = {}
-    architect: str = "rules"
-    implementers: tuple[str, ...] = ("exact",)
-    forge: str = "local"
-    coaching: Coaching = Coaching()
-    prepare: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
-    protected: tuple[str, ...] = ()
-    sandbox: str = "auto"
-    limits: Limits = Limits()
 
 
 def parse_config(data: bytes | None, env: Mapping[str, str]) -> Config:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from split_ci.config import Coaching, Config, Limits, ModelConfig, Price
 from split_ci.config_yaml import Item, fault, read_items
+from split_ci.settings import Coaching, Config, Limits, ModelConfig, Price
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

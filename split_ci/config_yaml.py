@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from split_ci.config import FILE
 from split_ci.errors import UsageError
 from split_ci.frontmatter import SAID, parse
+from split_ci.settings import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
