@@ -1,0 +1,64 @@
+"""Prove pending specs: their structure, their paths, every `before` against the tree, and one against the other.
+
+By hand, specs are read from their files and the tree from the index. It writes nothing. Exit 0: every spec may be
+dispatched; 1: one may not, and each problem says how to mend it.
+
+examples:
+  split-ci check                         every pending spec
+  split-ci check specs/fold-loaders.md   one of them (also a folder)
+  split-ci check --staged                specs and tree from the index: what the pre-commit hook runs
+  split-ci check --at origin/main        specs and tree from a commit: what CI runs
+  split-ci check --prove                 run the criteria too: red on the base, as they must be
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+    from split_ci.git import Repo
+    from split_ci.proof import Checked
+
+SUMMARY = "prove pending specs against the index or a commit"
+FORMATS = ("github",)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="spec files or folders (default: every pending spec)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--staged", action="store_true", help="specs and tree from the index, as a hook sees them")
+    source.add_argument("--at", metavar="REV", help="specs and tree from this commit")
+    parser.add_argument("--prove", action="store_true", help="run the criteria on the base as well: red first")
+
+
+def run(args: Namespace) -> int:
+    from split_ci.git import Repo
+    from split_ci.report.problems import show
+    from split_ci.steps.check import check
+
+    repo = Repo.find()
+    checked = check(repo, args.paths, staged=args.staged, at=args.at)
+    if args.prove:
+        checked = _proved(repo, checked, staged=args.staged, at=args.at)
+    show(checked, args.format)
+    return 0 if all(one.ok for one in checked) else 1
+
+
+def _proved(repo: Repo, checked: Sequence[Checked], *, staged: bool, at: str | None) -> list[Checked]:
+    """What the criteria say on the base, added to the specs that have no other error."""
+    from split_ci.proof import source_of
+    from split_ci.rules import proof_problems
+    from split_ci.steps.accept import judge_base
+
+    sound = [one.spec for one in checked if one.spec and one.ok]
+    base = repo.commit(at or "HEAD")
+    results = judge_base(repo, sound, base, source_of(repo, staged=staged, at=at).config) if sound else {}
+    return [
+        one._replace(problems=(*one.problems, *proof_problems(one.spec, results[one.id])))
+        if one.spec and one.ok and one.id in results
+        else one
+        for one in checked
+    ]

@@ -1,0 +1,112 @@
+"""Problems of specs, said as text, as JSON, or as annotations of GitHub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from split_ci.report.terminal import coloured, paint, say, say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from split_ci.problems import Problem
+    from split_ci.proof import Checked
+
+
+def show(checked: Sequence[Checked], form: str = "text") -> None:
+    """Every problem of every spec, in the form that was asked for: `text`, `json` or `github`."""
+    if form == "json":
+        say_json({"specs": [as_json(one) for one in checked]})
+    elif form == "github":
+        for one in checked:
+            for problem in one.problems:
+                say(annotation(problem))
+        say(_summary(checked))
+    else:
+        for one in checked:
+            for problem in one.problems:
+                _say_problem(problem)
+        say(paint(_summary(checked), "green" if all(one.ok for one in checked) else "red"))
+
+
+def as_json(one: Checked) -> dict[str, Any]:
+    """One spec as `check --format json` prints it."""
+    return {
+        "id": one.id,
+        "path": one.path,
+        "ok": one.ok,
+        "problems": [_problem_json(problem) for problem in one.problems],
+        "waived": [_problem_json(problem) for problem in one.waived],
+    }
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "fix": problem.fix,
+    }
+
+
+def _say_problem(problem: Problem) -> None:
+    where = f"{plain(problem.path)}:{problem.line}:{problem.column}:"
+    code, message = problem.code, plain(problem.message)
+    if problem.severity == "warning":
+        message = f"warning: {message}"
+    if coloured_output():
+        where, code = paint(where, "bold"), paint(code, "yellow" if problem.severity == "warning" else "red")
+    say(f"{where} {code} {message}")
+    if problem.fix:
+        say(f"    {paint('fix:', 'dim')} {plain(problem.fix)}")
+
+
+def coloured_output() -> bool:
+    import sys  # noqa: PLC0415
+
+    return coloured(sys.stdout)
+
+
+def _summary(checked: Sequence[Checked]) -> str:
+    errors = sum(p.severity == "error" for one in checked for p in one.problems)
+    warnings = sum(p.severity == "warning" for one in checked for p in one.problems)
+    waived = sum(len(one.waived) for one in checked)
+    if not checked:
+        return "no pending specs"
+    parts = [_count(len(checked), "spec")]
+    parts.append(_count(errors, "error") if errors else "no errors")
+    if warnings:
+        parts.append(_count(warnings, "warning"))
+    if waived:
+        parts.append(f"{waived} waived")
+    return ", ".join(parts) + ("; split-ci explain CODE says more" if errors else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def plain(text: str) -> str:
+    """Foreign text on one line, with nothing in it that a terminal or a log obeys or hides."""
+    if text.isascii() and text.isprintable():
+        return text
+    from split_ci.plain import visible  # noqa: PLC0415
+
+    return visible(text).replace("\t", "\\t").replace("\n", "\\n")
+
+
+def annotation(problem: Problem) -> str:
+    """A workflow command of GitHub; foreign text stays inside of it."""
+    fields = {"file": plain(problem.path), "line": str(problem.line), "col": str(problem.column), "title": problem.code}
+    properties = ",".join(f"{key}={escaped(value, ':,')}" for key, value in fields.items())
+    text = plain(problem.message) + (f"\nfix: {plain(problem.fix)}" if problem.fix else "")
+    return f"::{problem.severity} {properties}::{escaped(text)}"
+
+
+def escaped(text: str, more: str = "") -> str:
+    """Text as a part of a GitHub workflow command; in a property, `more` is `:,`."""
+    for character in "%\r\n" + more:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
