@@ -15,7 +15,7 @@ class Pair(NamedTuple):
 
     before: str
     after: str
-    count: int
+    count: int  # type: ignore[assignment]
     line: int
     after_line: int
 

@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
     "SP129": Code("not a unified diff as git writes it"),
     "SP130": Code("an empty `Before`"),
     "SP131": Code("`After` is the same as `Before`"),
+    "SP132": Code("an `Instruct` section that says nothing"),
     "SP201": Code("a path that may not be used"),
     "SP202": Code("a symlink is on the way"),
     "SP203": Code("a path that some file systems can't tell from another"),
