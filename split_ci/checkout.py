@@ -1,0 +1,251 @@
+"""Clean checkouts outside of the repository: pooled, moved from commit to commit at the cost of what changed, proved clean each time.
+
+A slot is a folder with the work tree that commands may write, and, beside it and out of their reach, the index and the git
+folder that judge it. The `.git` that commands see in the work tree is made afresh for each of them and never read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci.errors import WorldError
+from split_ci.git import run_git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from split_ci.git import Repo
+
+PREFIX = "split-ci-checkouts-"
+ATTRIBUTES = "* -text -eol -crlf -filter -ident -working-tree-encoding -diff -merge\n"
+OPTIONS = (
+    "-c", "core.autocrlf=false", "-c", "core.symlinks=true", "-c", "core.fileMode=true", "-c", "core.trustctime=true",
+    "-c", "core.protectNTFS=false", "-c", "core.fsync=none", "-c", "checkout.workers=4", "-c", "core.untrackedCache=false",
+    "-c", "index.threads=true", "-c", "core.bare=false", "-c", "core.sparseCheckout=false", "-c", "core.splitIndex=false",
+)  # fmt: skip
+
+
+class Checkout(NamedTuple):
+    """A clean work tree of one commit; `stores` are the object folders that its `.git` reads."""
+
+    folder: str
+    commit: str
+    stores: tuple[str, ...]
+
+
+class Pool:
+    """Checkouts of one repository, at most `most` of them idle. Gone at the end; what a killed run left is removed at the start."""
+
+    def __init__(self, repo: Repo, *, git_dir: str | None = None, most: int = 16) -> None:
+        self.repo = repo
+        self._git_dir = git_dir or repo.git_dir
+        self._most = most
+        self._idle: list[_Slot] = []
+        self._lock = threading.Lock()
+        self._count = 0
+        self._root = ""
+        self._held = -1
+
+    def __enter__(self) -> Self:
+        parent = tempfile.gettempdir()
+        prune(parent)
+        self._root = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+        self._held = os.open(os.path.join(self._root, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._stores = object_stores(self.repo, self._git_dir)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        remove(self._root)
+        os.close(self._held)
+
+    @contextlib.contextmanager
+    def checkout(self, commit: str) -> Iterator[Checkout]:
+        """A clean checkout of a commit, for one command or several. Raises WorldError where git can't make it."""
+        slot = self._take(commit)
+        try:
+            slot.move(commit)
+        except BaseException:
+            slot.remove()
+            raise
+        try:
+            yield Checkout(slot.tree, commit, self._stores)
+        finally:
+            self._give(slot)
+
+    def renew_git(self, checkout: Checkout) -> None:
+        """Makes the `.git` in a checkout afresh, as it was before any command saw it."""
+        _Slot.of(checkout, self.repo, self._stores).write_git(checkout.commit)
+
+    def _take(self, commit: str) -> _Slot:
+        with self._lock:
+            best = next((slot for slot in self._idle if slot.commit == commit), None) or next(iter(self._idle), None)
+            if best is not None:
+                self._idle.remove(best)
+                return best
+            self._count += 1
+            number = self._count
+        return _Slot(os.path.join(self._root, str(number)), self.repo, self._stores)
+
+    def _give(self, slot: _Slot) -> None:
+        with self._lock:
+            if len(self._idle) < self._most:
+                self._idle.append(slot)
+                return
+        slot.remove()
+
+
+class _Slot:
+    def __init__(self, folder: str, repo: Repo, stores: Sequence[str]) -> None:
+        self._folder = folder
+        self._repo = repo
+        self._stores = stores
+        self.tree = os.path.join(folder, "tree")
+        self.git_dir = os.path.join(folder, "git")
+        self.commit = ""
+
+    @classmethod
+    def of(cls, checkout: Checkout, repo: Repo, stores: Sequence[str]) -> _Slot:
+        return cls(os.path.dirname(checkout.folder), repo, stores)
+
+    def move(self, commit: str) -> None:
+        """Makes the work tree exactly that commit, whatever was done to it, and proves it."""
+        if not self.commit:
+            os.makedirs(self.tree)
+            write_git_dir(self.git_dir, self._repo, self._stores)
+        else:
+            _remove_entry(os.path.join(self.tree, ".git"))
+            self._remove_untracked()
+        try:
+            self._git("read-tree", "--reset", "-u", commit)
+            if self.commit:
+                self._prove()
+        except WorldError:
+            if not self.commit:
+                raise
+            self.remove()
+            self.commit = ""
+            self.move(commit)
+            return
+        self.commit = commit
+        self.write_git(commit)
+
+    def write_git(self, commit: str) -> None:
+        inside = os.path.join(self.tree, ".git")
+        _remove_entry(inside)
+        write_git_dir(inside, self._repo, self._stores, commit)
+        shutil.copyfile(os.path.join(self.git_dir, "index"), os.path.join(inside, "index"))
+
+    def _remove_untracked(self) -> None:
+        for path in self._others():
+            _remove_entry(os.path.join(self.tree, path.rstrip("/")))
+
+    def _others(self) -> list[str]:
+        out = self._git("ls-files", "--others", "--directory", "-z")
+        return [os.fsdecode(one) for one in out.split(b"\0") if one]
+
+    def _prove(self) -> None:
+        """After a reset nothing may differ and nothing may be left; what still does is not this commit."""
+        if self._others() or self._git("diff-files", "--name-only", "-z"):
+            raise WorldError(f"{self.tree} can't be made clean")
+
+    def _git(self, *args: str) -> bytes:
+        env = {"GIT_WORK_TREE": self.tree, "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        done = run_git([*OPTIONS, *args], cwd=self.tree, git_dir=self.git_dir, env=env, check=False)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise WorldError(f"git {args[0]} can't make a checkout: {said[-1][:300] if said else done.returncode}")
+        return done.stdout
+
+    def remove(self) -> None:
+        remove(self._folder)
+
+
+def write_git_dir(folder: str, repo: Repo, stores: Sequence[str], commit: str = "") -> None:
+    """A git folder of its own: no remotes, no hooks, nobody's configuration, no conversion of contents; objects are read elsewhere."""
+    for one in ("objects/info", "objects/pack", "refs/heads", "info"):
+        os.makedirs(os.path.join(folder, one))
+    version = "[core]\n\trepositoryformatversion = 0\n"
+    if repo.object_format != "sha1":
+        version = f"[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectFormat = {repo.object_format}\n[core]\n"
+    files = {
+        "HEAD": (commit or "ref: refs/heads/main") + "\n",
+        "config": version + "\tbare = false\n\tfilemode = true\n\tautocrlf = false\n",
+        "info/attributes": ATTRIBUTES,
+        "objects/info/alternates": "".join(f"{store}\n" for store in stores),
+    }
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+
+
+def object_stores(repo: Repo, git_dir: str) -> tuple[str, ...]:
+    """Every folder of objects that a repository reads: its own, its alternates', and, for a quarantine, those of the one behind."""
+    first = [os.path.join(repo.common_dir, "objects")]
+    own = os.path.join(git_dir, "objects")
+    if os.path.isdir(own):
+        first.insert(0, own)
+    found: list[str] = []
+    while first:
+        store = os.path.realpath(first.pop(0))
+        if store in found or not os.path.isdir(store):
+            continue
+        found.append(store)
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(store, "info/alternates"), "rb") as file:
+            lines = [os.fsdecode(line) for line in file.read().splitlines() if line and not line.startswith(b"#")]
+            first += [os.path.join(store, line) for line in lines]
+    return tuple(found)
+
+
+def prune(parent: str) -> None:
+    """Removes the checkouts of runs that are no more: ours, and not locked by anybody."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.getuid():
+                _prune_one(entry.path)
+
+
+def _prune_one(folder: str) -> None:
+    try:
+        held = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return  # about to be locked by its maker, or not ours
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    else:
+        remove(folder)
+    finally:
+        os.close(held)
+
+
+def _remove_entry(path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        remove(path)
+    else:
+        os.unlink(path)
+
+
+def remove(folder: str) -> None:
+    """Removes a folder and all in it, however deep and whatever its modes. Never follows a symlink out of it."""
+    done = subprocess.run(["rm", "-rf", "--", folder], capture_output=True, check=False)
+    if done.returncode:
+        subprocess.run(["chmod", "-R", "u+rwX", "--", folder], capture_output=True, check=False)
+        done = subprocess.run(["rm", "-rf", "--", folder], capture_output=True, check=False)
+    if done.returncode:
+        raise WorldError(f"{folder} can't be removed: {done.stderr.decode(errors='replace').strip()[-200:]}")
