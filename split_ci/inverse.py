@@ -145,14 +145,16 @@ def _modifications(path: str, old: bytes, new: File, hunks: bytes, patch: Patch 
     if before is None or after is None:
         return [(patch,)] if patch else []
     edit = _edit_or_none(path, before, after, hunks)
-    replace = Replace(path, _following(before, after), new.mode == EXECUTABLE, 0)
-    sized: list[tuple[float, Exact]] = [(_size(replace) * 1.5, replace)]  # it doesn't say what was there before
+    replace = _replace_or_none(path, before, after, new.mode)
+    sized: list[tuple[float, Exact]] = []
+    if replace:
+        sized.append((_size(replace) * 1.5, replace))  # it doesn't say what was there before
     if patch:
         sized.append((_size(patch), patch))
     if edit:
         sized.append((_size(edit) / TIMES_PATCH, edit))
     ranked = [change for _, change in sorted(sized, key=lambda pair: pair[0])]
-    if edit and ranked[0] is edit and _size(edit) > 1.5 * _size(replace):
+    if edit and replace and ranked[0] is edit and _size(edit) > 1.5 * _size(replace):
         ranked.sort(key=lambda change: change is not replace)
     return [(change,) for change in ranked]
 
@@ -165,11 +167,15 @@ def _size(change: Exact) -> int:
     return len(change.text) + LABELS if isinstance(change, Create | Replace) else LABELS
 
 
-def _following(before: str, after: str) -> str:
-    """The text of a Replace, which takes its line ends and byte order mark from the file."""
+def _replace_or_none(path: str, before: str, after: str, mode: str) -> Replace | None:
+    """The whole text, which takes its line ends and byte order mark from the file; None where it can't change these."""
     if before.startswith(BOM) and after.startswith(BOM):
         before, after = before[1:], after[1:]
-    return after.replace("\r\n", "\n") if _all_crlf(before) and _all_crlf(after) else after
+    if _all_crlf(before):
+        if not _all_crlf(after) and "\r" not in after and "\n" in after:
+            return None
+        after = after.replace("\r\n", "\n") if _all_crlf(after) else after
+    return Replace(path, after, mode == EXECUTABLE, 0)
 
 
 def _all_crlf(text: str) -> bool:

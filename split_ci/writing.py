@@ -170,8 +170,10 @@ def _whole(verb: str, path: str, text: str, *, executable: bool) -> str:
 
 def language(path: str) -> str:
     """A fence's info string for a path: its ending, where that is one."""
-    ending = path.rpartition("/")[2].rpartition(".")[2] if "." in path else ""
-    return ending.lower() if re.fullmatch("[A-Za-z0-9]{1,10}", ending) and ending.lower() != "escaped" else ""
+    _, dot, ending = path.rpartition("/")[2].rpartition(".")
+    if not dot or not re.fullmatch("[A-Za-z0-9]{1,10}", ending) or ending.lower() == "escaped":
+        return ""
+    return ending.lower()
 
 
 def front_matter(fields: Sequence[tuple[str, str]], accept: Sequence[str]) -> str:
