@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import Refused, UsageError, WorldError
 from split_ci.ports import Entry, File
@@ -335,6 +335,38 @@ class IndexTree:
         if entry is None or entry.mode == GITLINK:
             return None
         return File(self._objects.blob(entry.oid), entry.mode)
+
+
+class Difference(NamedTuple):
+    """One path that differs between two commits: what it is now and what it was; None on the side where it isn't."""
+
+    mode: str | None
+    oid: str | None
+    was_mode: str | None
+    was: str | None
+
+
+def differences(repo: Repo, pairs: Sequence[tuple[str, str]], git_dir: str | None = None) -> list[dict[str, Difference]]:
+    """For each pair of commits (old, new) the paths that differ, renames not guessed; all by one `diff-tree`."""
+    if not pairs:
+        return []
+    asked = "".join(f"{new} {old}\n" for old, new in pairs).encode()
+    out = repo.git(
+        "diff-tree", "--stdin", "--always", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff",
+        input=asked, git_dir=git_dir,
+    )  # fmt: skip
+    found: list[dict[str, Difference]] = []
+    records = iter(_records(out))
+    for record in records:
+        if record.startswith(":"):
+            was_mode, mode, was, oid, _ = record[1:].split(" ")
+            gone, new = set(oid) == {"0"}, set(was) == {"0"}
+            found[-1][next(records)] = Difference(
+                None if gone else mode, None if gone else oid, None if new else was_mode, None if new else was
+            )
+        else:
+            found.append({})
+    return found
 
 
 def _records(out: bytes) -> Iterator[str]:

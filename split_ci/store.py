@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from split_ci.changeset import Changeset
     from split_ci.git import Objects, Repo
+    from split_ci.ports import Outcome
+    from split_ci.spec import Spec
 
-__all__ = ["BOT", "Built", "Quarantine", "RefUpdate", "prune_leftovers"]
+__all__ = ["BOT", "Built", "Gated", "Quarantine", "RefUpdate", "prune_leftovers"]
 
 PREFIX = "tmp_objdir-split-ci-"
 DAY_SECONDS = 86_400
@@ -43,6 +45,19 @@ class Built(NamedTuple):
     changeset: Changeset
     commit: str
     tree: str
+
+
+class Gated(NamedTuple):
+    """A changeset and what the gate says of it.
+
+    `refusal` None: it may be published. `built` is there wherever its paths are safe, so that a refused attempt that was
+    paid for can still be kept; `spec` is the one that was believed.
+    """
+
+    changeset: Changeset
+    built: Built | None
+    refusal: Outcome | None
+    spec: Spec | None = None
 
 
 class Quarantine:

@@ -1,0 +1,149 @@
+"""Publish: what the gate let through and whose criteria are green becomes a branch; every paid attempt is kept.
+
+Everything of one call is one transaction of refs: branches, attempt refs, and the notes that the caller adds. Where
+another process was quicker, the refs are read again and everything is decided anew.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci import branches
+from split_ci.changeset import digest_of
+from split_ci.errors import WorldError
+from split_ci.ports import Outcome
+from split_ci.store import RefUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from split_ci.branches import Branch, Branches
+    from split_ci.changeset import Changeset
+    from split_ci.git import Repo
+    from split_ci.results import Results
+    from split_ci.store import Built, Gated, Quarantine
+
+TRIES = 12
+PAUSE_SECONDS = 0.05
+
+
+class Published(NamedTuple):
+    """What became of one changeset. `branch` and `head` are there where a branch holds a result; `attempt` is the ref that
+    keeps its commit, `commit` the commit itself where one was built.
+    """
+
+    id: str
+    outcome: Outcome
+    branch: str | None = None
+    head: str | None = None
+    attempt: str | None = None
+    commit: str | None = None
+
+
+def publish(
+    repo: Repo,
+    quarantine: Quarantine,
+    gated: Sequence[Gated],
+    results: Mapping[str, Results],
+    *,
+    notes: Callable[[Sequence[Published]], Sequence[RefUpdate]] | None = None,
+) -> list[Published]:
+    """Makes results visible, in their order. `results` are by attempt id (`changeset.attempt`).
+
+    `notes` makes the updates that belong into the same transaction (the ledger's), from what is about to be published; it
+    is called again after a lost race. Raises WorldError where a lock stays, or where others are always quicker.
+    """
+    for tried in range(TRIES):
+        standing = branches.read(repo, quarantine.objects(), {one.changeset.id for one in gated})
+        decided = [_decide(one, results.get(one.changeset.attempt), standing) for one in gated]
+        updates = {update.ref: update for _, made in decided for update in made}
+        published = [one for one, _ in decided]
+        extra = list(notes(published)) if notes else []
+        lost = quarantine.admit([*updates.values(), *extra], why="split-ci: publish")
+        if not lost:
+            return published
+        time.sleep(random.uniform(0, PAUSE_SECONDS * (tried + 1)))  # noqa: S311 - so that racers part
+    raise WorldError(f"{lost[0].ref} kept moving while it was written", again=True)
+
+
+def _decide(one: Gated, results: Results | None, standing: Branches) -> tuple[Published, list[RefUpdate]]:
+    """What becomes of one changeset, as refs are now, and the updates that make it so."""
+    changeset, built = one.changeset, one.built
+    refusal = one.refusal or judged(changeset, built, results)
+    if built is None:
+        return Published(changeset.id, refusal or Outcome("refused", "no commit was built")), []
+    attempt, kept = standing.attempt_ref(changeset.id, built.commit)
+    keep = [] if kept else [RefUpdate(attempt, built.commit, None)]
+    known = standing.by_id.get(changeset.id)
+    if refusal:
+        if one.refusal and not changeset.usage.calls:
+            return Published(changeset.id, refusal, commit=built.commit), []
+        return Published(changeset.id, refusal, attempt=attempt, commit=built.commit), keep
+    outcome, update = _branch_update(one, built, known, standing)
+    if outcome.name == "unchanged" and known:
+        return Published(changeset.id, outcome, f"split-ci/{changeset.id}", known.head, attempt, built.commit), []
+    if update is None:
+        return Published(changeset.id, outcome, attempt=attempt, commit=built.commit), keep
+    done = Published(changeset.id, outcome, f"split-ci/{changeset.id}", built.commit, attempt, built.commit)
+    return done, [*keep, update]
+
+
+def judged(changeset: Changeset, built: Built | None, results: Results | None) -> Outcome | None:
+    """Why a changeset gets no branch by what its criteria said; None where they are green, and are this changeset's."""
+    if results is None:
+        return Outcome("failed", "its criteria were not run")
+    bound = (results.id, results.digest, results.base, results.changeset)
+    if bound != (changeset.id, changeset.digest, changeset.base, digest_of(changeset)):
+        return Outcome("refused", "rule results: they are of another changeset")
+    if built is not None and results.tree != built.tree:
+        return Outcome("refused", f"rule results: they are of the tree {results.tree[:12]}, not of {built.tree[:12]}")
+    if results.ok:
+        return None
+    wrong = next((c for c in results.criteria if c.red is False or c.green is not True), None)
+    if wrong is None:
+        return Outcome("failed", "there is no criterion")
+    return Outcome("failed", f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}")
+
+
+def _branch_update(one: Gated, built: Built, known: Branch | None, standing: Branches) -> tuple[Outcome, RefUpdate | None]:
+    """What section 6 of the design says of a branch that is there, or isn't."""
+    name = f"split-ci/{one.changeset.id}"
+    blocked = standing.obstacle(one.changeset.id) or (known and _foreign(known))
+    if blocked:
+        return Outcome("blocked", blocked), None
+    if known is not None and (known.head == built.commit or (not one.changeset.parent and _same_generation(one, known))):
+        return Outcome("unchanged", f"{name} holds the result of this generation"), None
+    blocked = _moved(one.changeset, known) or _checked_out(one.changeset, standing)
+    if blocked:
+        return Outcome("blocked", blocked), None
+    return one.changeset.outcome, RefUpdate(
+        branches.branch_ref(one.changeset.id), built.commit, known.head if known else None
+    )
+
+
+def _foreign(known: Branch) -> str | None:
+    if not known.foreign:
+        return None
+    return f"split-ci/{known.id} holds {known.foreign[0][:12]}, which is not the bot's: it is left alone"
+
+
+def _moved(changeset: Changeset, known: Branch | None) -> str | None:
+    """A round adds to the head that it was made for."""
+    if changeset.parent is None or (known is not None and known.head == changeset.parent):
+        return None
+    there = f"at {known.head[:12]}" if known else "gone"
+    return f"split-ci/{changeset.id} was at {changeset.parent[:12]} when this round began and is {there} now"
+
+
+def _checked_out(changeset: Changeset, standing: Branches) -> str | None:
+    folder = standing.checked_out.get(branches.branch_ref(changeset.id))
+    return f"split-ci/{changeset.id} is checked out in {folder}: it is left alone" if folder else None
+
+
+def _same_generation(one: Gated, known: Branch) -> bool:
+    """An edited spec is a new generation; so is a need that has another result now."""
+    changeset = one.changeset
+    stacked = bool(one.spec and one.spec.needs)
+    return known.digest == changeset.digest and (not stacked or known.base == changeset.base)
