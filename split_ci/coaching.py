@@ -99,3 +99,14 @@ def _files(tree: Tree, folder: str) -> Iterator[tuple[str, Lesson | None, tuple[
             yield path, *parse_lesson(file.data, path)
     if len(names) > MAX_LESSONS:
         yield folder, None, (problem("SP702", folder, 1, f"more than {MAX_LESSONS} lessons", "split-ci coach tidy"),)
+
+
+def checked_out_at(repo: Repo, ref: str) -> str | None:
+    """The work tree in which a branch is checked out."""
+    place = None
+    for field in repo.git("worktree", "list", "--porcelain", "-z").decode("utf-8", "surrogateescape").split("\0"):
+        if field.startswith("worktree "):
+            place = field.removeprefix("worktree ")
+        elif field == f"branch {ref}":
+            return place
+    return None

@@ -1,0 +1,72 @@
+"""Show a review where its result is shown: once for each head, again changes nothing. No model is asked.
+
+With the forge `local` it is a note on the result's commit: git log --notes='split-ci*' --all
+
+examples:
+  split-ci comment review.json
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from split_ci.config import Config
+    from split_ci.git import Repo
+    from split_ci.ports import Forge
+
+SUMMARY = "post a review on its result"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("reviews", nargs="+", metavar="REVIEW", help="what `split-ci review` wrote")
+
+
+def run(args: Namespace) -> int:
+    from split_ci.commands.review import read_file
+    from split_ci.config import find_config
+    from split_ci.errors import Refused
+    from split_ci.git import Repo
+    from split_ci.report.terminal import say, say_json
+    from split_ci.steps.comment import STATUS, comment
+    from split_ci.verdict import MAX_BYTES, load
+
+    repo = Repo.find()
+    verdicts = [load(read_file(path, MAX_BYTES), path) for path in args.reviews]
+    for path, verdict in zip(args.reviews, verdicts, strict=True):
+        if repo.commit_or_none(verdict.head) is None:
+            raise Refused(f"{path}: the result {verdict.head[:12]} is not here", hint="git fetch origin")
+    forge = build_forge(repo, find_config(repo))
+    for verdict in verdicts:
+        comment(forge, verdict)
+    if args.format == "json":
+        say_json(
+            {
+                "reviews": [
+                    {"id": v.id, "head": v.head, "decision": v.decision, "status": STATUS[v.decision]} for v in verdicts
+                ]
+            }
+        )
+    else:
+        for verdict in verdicts:
+            say(f"{verdict.id}: {verdict.decision} on {verdict.head[:12]}")
+    return 0
+
+
+def build_forge(repo: Repo, config: Config) -> Forge:
+    """The forge that the configuration names. Raises UsageError."""
+    from importlib.util import find_spec
+
+    from split_ci.errors import UsageError
+    from split_ci.forges.local import Local
+
+    if config.forge == "local":
+        return Local(repo)
+    if find_spec(f"split_ci.forges.{config.forge}") is None:
+        raise UsageError(f"forge: {config.forge!r} is not one of this version: local", hint="forge: local in .split-ci.yaml")
+    from importlib import import_module
+
+    forge: Forge = import_module(f"split_ci.forges.{config.forge}").build(repo, config)
+    return forge

@@ -1,0 +1,37 @@
+"""Say where every spec stands: from the commits, branches and notes of this repository and its remote, nothing else.
+
+It fetches what the remote knows of reviews, costs and attempts first; `--offline` doesn't.
+
+examples:
+  split-ci status
+  split-ci status --offline --format json
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+SUMMARY = "every spec: state, branch, criteria, cost, what it waits for"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="only what is here: fetch nothing")
+    parser.add_argument("--at", metavar="REV", help="the commit whose specs are meant (default: HEAD)")
+
+
+def run(args: Namespace) -> int:
+    from split_ci.config import find_config
+    from split_ci.git import Repo
+    from split_ci.mirror import fetch
+    from split_ci.report.status import show
+    from split_ci.steps.status import default_rev, status
+
+    repo = Repo.find()
+    if not args.offline:
+        fetch(repo)
+    rev = repo.commit(args.at) if args.at else default_rev(repo)
+    show(status(repo, find_config(repo), rev), args.format)
+    return 0

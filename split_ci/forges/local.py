@@ -1,0 +1,48 @@
+"""The forge that is git itself: a branch is the pull request, a note on its head is the review."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from split_ci.errors import WorldError
+from split_ci.notes import review_notes
+from split_ci.ports import Pull
+from split_ci.store import Quarantine
+from split_ci.verdict import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from split_ci.changeset import Changeset
+    from split_ci.git import Repo
+    from split_ci.verdict import Verdict
+
+TRIES = 8
+
+
+class Local:
+    """A `ports.Forge` without a network."""
+
+    name = "local"
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+
+    def ensure_pull(self, changeset: Changeset, head: str, body: str) -> Pull:  # noqa: ARG002 - the port
+        """The branch: there is nothing beside it to open."""
+        return Pull(None, "", head, "open")
+
+    def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None:  # noqa: ARG002 - the port
+        """One note on the head that was reviewed; the same review again changes nothing."""
+        self.ensure_reviews([load(review["verdict"])])
+
+    def ensure_reviews(self, verdicts: Sequence[Verdict]) -> bool:
+        """As `ensure_review`, for many at once. False where all were there. Raises WorldError after lost races."""
+        for _ in range(TRIES):
+            with Quarantine(self._repo) as quarantine:
+                update = review_notes(quarantine, verdicts)
+                if update is None:
+                    return False
+                if not quarantine.admit([update], why="split-ci comment"):
+                    return True
+        raise WorldError("refs/notes/split-ci-review kept moving while it was written", again=True)

@@ -1,0 +1,80 @@
+"""`status` as people and programs read it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from split_ci.plain import visible
+from split_ci.report.terminal import coloured, paint, say, say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from split_ci.steps.status import Status
+
+COLOUR = {
+    "approved": "green", "landed": "green", "done": "blue", "ready": "bold", "changes-requested": "yellow", "incomplete": "yellow",
+    "stale": "yellow", "over-limit": "yellow", "waiting": "dim", "draft": "dim", "invalid": "red", "failed": "red",
+    "refused": "red", "blocked": "red",
+}  # fmt: skip
+HEADINGS = ("spec", "state", "criteria", "rounds", "cost", "branch", "waits for")
+
+
+def show(found: Sequence[Status], form: str = "text") -> None:
+    """All specs, in the form that was asked for."""
+    if form == "json":
+        say_json({"specs": [as_json(one) for one in found]})
+    elif not found:
+        say("no specs")
+    elif sys.stdout.isatty() and coloured(sys.stdout):
+        _table(found)
+    else:
+        _lines(found)
+
+
+def as_json(one: Status) -> dict[str, Any]:
+    """One spec as `status --format json` prints it."""
+    return {
+        "id": one.id,
+        "state": one.state,
+        "title": one.title,
+        "branch": one.branch,
+        "head": one.head,
+        "pull": one.pull,
+        "rounds": one.rounds,
+        "criteria": {"green": one.green, "all": one.criteria},
+        "usd": one.usd,
+        "waits_for": list(one.waits_for),
+        "reason": one.reason,
+        "digest": one.digest or None,
+    }
+
+
+def cells(one: Status) -> tuple[str, ...]:
+    """One spec's row; an empty cell is what doesn't apply."""
+    criteria = f"{one.green}/{one.criteria}" if one.criteria else ""
+    cost = "unknown" if one.usd is None else f"${one.usd:.4f}" if one.usd else ""
+    waits = ", ".join(one.waits_for) or visible(one.reason)[:80]
+    return one.id, one.state, criteria, str(one.rounds or ""), cost, one.branch or "", waits
+
+
+def _lines(found: Sequence[Status]) -> None:
+    rows = [HEADINGS, *(cells(one) for one in found)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADINGS))]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _table(found: Sequence[Status]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*HEADINGS, box=None, pad_edge=False)
+    for one in found:
+        row = [Text(cell) for cell in cells(one)]
+        row[1].stylize(COLOUR.get(one.state, ""))
+        table.add_row(*row)
+    Console().print(table)
+    say(paint(f"{len(found)} spec{'' if len(found) == 1 else 's'}", "dim"))

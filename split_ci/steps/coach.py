@@ -1,0 +1,171 @@
+"""Coach: a review's lesson becomes a small committed file; the same lesson again is counted, never doubled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci.coaching import ROLLING, checked_out_at, default_branch, read_lessons, trusted_commit
+from split_ci.errors import UsageError, WorldError
+from split_ci.git import GitError, run_git
+from split_ci.lesson import FOLDER, lesson_faults, lesson_id, normalised, reinforced, render_lesson
+from split_ci.refs import BOT_ENV, RefUpdate
+from split_ci.store import Quarantine
+from split_ci.stream import commit_date, header, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from split_ci.config import Config
+    from split_ci.git import Repo
+    from split_ci.lesson import Lesson
+    from split_ci.verdict import Verdict
+
+TRIES = 8
+BUILDING = "refs/split-ci/quarantine/coaching"
+
+
+class Coached(NamedTuple):
+    """What became of the lessons: ids that are new, ids that were taught again, and why others were refused."""
+
+    branch: str  # where they lie
+    commit: str | None  # None: nothing new was taught
+    added: tuple[str, ...] = ()
+    reinforced: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+class _Plan(NamedTuple):
+    files: Mapping[str, bytes | None]
+    added: tuple[str, ...]
+    reinforced: tuple[str, ...]
+
+
+def coach(repo: Repo, config: Config, verdicts: Sequence[Verdict]) -> Coached:
+    """Commits one lesson of each verdict to the branch for coaching. Raises WorldError after lost races."""
+    lessons, refused = sound_lessons(verdicts)
+    branch = config.coaching.branch
+    if not lessons:
+        return Coached(branch, None, refused=refused)
+    for name in dict.fromkeys((branch, ROLLING)):
+        try:
+            return _teach(repo, config, name, lessons)._replace(refused=refused)
+        except _InTheWay:
+            continue  # that branch is checked out with changes in the way: the rolling one takes the lesson
+    raise WorldError(f"{ROLLING} is checked out with changes in the way", hint="git status")
+
+
+class _InTheWay(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def sound_lessons(verdicts: Iterable[Verdict]) -> tuple[list[Lesson], tuple[str, ...]]:
+    """The first lesson of each verdict, with an id made of its words, and why others are not taught."""
+    sound: list[Lesson] = []
+    refused: list[str] = []
+    for verdict in verdicts:
+        for lesson in verdict.lessons[:1]:
+            faults = lesson_faults(lesson)
+            if faults:
+                refused.append(f"{verdict.id}: a lesson {faults[0][1]}")
+                continue
+            taught_by = (("spec", verdict.id), ("commit", verdict.head))
+            named = lesson._replace(taught_by=taught_by, taught=1)
+            sound.append(named._replace(id=lesson_id(named)))
+        refused += [f"{verdict.id}: one lesson a review" for _ in verdict.lessons[1:]]
+    return sound, tuple(refused)
+
+
+def _teach(repo: Repo, config: Config, branch: str, lessons: Sequence[Lesson]) -> Coached:
+    ref = f"refs/heads/{branch}"
+    for _ in range(TRIES):
+        expected = repo.commit_or_none(ref)
+        parent = _parent(repo, ref, expected)
+        plan = _plan(repo, config, parent, lessons)
+        if not plan.files:
+            return Coached(branch, None)
+        commit = commit_files(repo, Onto(ref, parent, expected), plan.files, _message(plan))
+        if commit:
+            return Coached(branch, commit, plan.added, plan.reinforced)
+    raise WorldError(f"{ref} kept moving while a lesson was committed", again=True)
+
+
+def _parent(repo: Repo, ref: str, tip: str | None) -> str:
+    """What the next lesson builds upon: the branch, or the default one where that holds all of it already."""
+    default = repo.commit_or_none(default_branch(repo)) or repo.commit_or_none("HEAD")
+    if default is None:
+        raise UsageError("there is no commit to put a lesson on", hint="git commit")
+    if tip is None or ref == default_branch(repo):
+        return tip or default
+    return default if repo.ask("merge-base", "--is-ancestor", tip, default) is not None else tip
+
+
+def _plan(repo: Repo, config: Config, parent: str, lessons: Sequence[Lesson]) -> _Plan:
+    """The files to write on top of a commit, with what is taught elsewhere counted too."""
+    with repo.objects() as objects:
+        here, _ = read_lessons(repo.tree(parent, objects), config.specs)
+        trusted = trusted_commit(repo, config)
+        live, _ = read_lessons(repo.tree(trusted, objects), config.specs) if trusted else ((), ())
+    known = {normalised(lesson): lesson for lesson in (*live, *here)}
+    before = dict(known)
+    added = []
+    for lesson in lessons:
+        key = normalised(lesson)
+        if key in known:
+            known[key] = reinforced(known[key], lesson)
+        else:
+            known[key] = lesson
+            added.append(lesson.id)
+    changed = {key: lesson for key, lesson in known.items() if before.get(key) != lesson}
+    files = {f"{config.specs}/{FOLDER}/{each.id}.md": render_lesson(each) for each in changed.values()}
+    again = sorted(each.id for each in changed.values() if each.id not in added)
+    return _Plan(files, tuple(added), tuple(again))
+
+
+def _message(plan: _Plan) -> bytes:
+    names = ", ".join((*plan.added, *plan.reinforced))
+    verb = "teach" if plan.added else "teach again"
+    return f"{verb} {names}"[:200].encode() + b"\n"
+
+
+class Onto(NamedTuple):
+    """A branch, the commit to build upon, and what the branch is expected to be (None: not there)."""
+
+    ref: str
+    parent: str
+    expected: str | None
+
+
+def commit_files(repo: Repo, onto: Onto, files: Mapping[str, bytes | None], message: bytes) -> str | None:
+    """One commit by the bot that writes (None: deletes) files; None where the branch moved meanwhile.
+
+    A branch that is checked out somewhere is moved as a fast-forward there, so that index and files come along; where
+    something of the user's is in the way, nothing is done and `_InTheWay` is raised.
+    """
+    ref, parent, expected = onto
+    place = checked_out_at(repo, ref)
+    with Quarantine(repo) as quarantine:
+        found = quarantine.objects().read(parent)
+        date = commit_date(found[2]) if found else "0 +0000"
+        stream = [header(BUILDING, 1, date, message), f"from {parent}\n".encode()]
+        for path, data in sorted(files.items()):
+            if data is None:
+                stream.append(b"D " + quoted(path) + b"\n")
+            else:
+                stream.append(b"M 100644 inline " + quoted(path) + b"\ndata %d\n" % len(data) + data + b"\n")
+        quarantine.git("fast-import", "--quiet", "--date-format=raw", input=b"".join(stream))
+        commit = quarantine.git("rev-parse", BUILDING).decode().strip()
+        if place is None:
+            lost = quarantine.admit([RefUpdate(ref, commit, expected)], why="split-ci coach")
+            return None if lost else commit
+        quarantine.admit([])
+    return _fast_forward(repo, place, ref, commit, expected)
+
+
+def _fast_forward(repo: Repo, place: str, ref: str, commit: str, expected: str | None) -> str | None:
+    try:
+        run_git(["merge", "--ff-only", "--no-autostash", "--quiet", commit], cwd=place, env=BOT_ENV)
+    except GitError as error:
+        if repo.commit_or_none(ref) != expected:
+            return None
+        raise _InTheWay from error
+    return commit

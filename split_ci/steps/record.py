@@ -1,0 +1,112 @@
+"""Record: what was paid for goes into the ledger, and what it made is kept under a ref, whatever failed. Safe to repeat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci.changeset import dump
+from split_ci.errors import WorldError
+from split_ci.git import GitError
+from split_ci.ledger import entry_of_changeset, entry_of_verdict, note_updates
+from split_ci.refs import RefUpdate
+from split_ci.store import Quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from split_ci.changeset import Changeset
+    from split_ci.git import Repo
+    from split_ci.ledger import Entry
+    from split_ci.results import Results
+    from split_ci.verdict import Verdict
+
+ATTEMPTS = "refs/split-ci/attempts"
+TRIES = 8
+
+
+class Recorded(NamedTuple):
+    """How many entries are in the ledger now that were not there, and the refs that keep attempts."""
+
+    entries: tuple[Entry, ...]
+    refs: tuple[str, ...]
+    changed: bool  # false where all of it had been recorded before
+
+
+def record(
+    repo: Repo, changesets: Sequence[Changeset], results: Sequence[Results] = (), verdicts: Sequence[Verdict] = ()
+) -> Recorded:
+    """Ledger, attempts' refs and local reviews in one transaction. Raises WorldError after lost races."""
+    for _ in range(TRIES):
+        with Quarantine(repo) as quarantine:
+            commits = _commits(quarantine, changesets)
+            entries = _entries(repo, changesets, commits, results, verdicts)
+            refs, updates = attempt_updates(repo, [(c.id, oid) for c, oid in zip(changesets, commits, strict=True) if oid])
+            notes = note_updates(quarantine, entries, _known(repo, verdicts))
+            updates += notes
+            if not updates:
+                return Recorded(tuple(entries), tuple(refs), changed=False)
+            if not quarantine.admit(updates, why="split-ci record"):
+                return Recorded(tuple(entries), tuple(refs), changed=True)
+    raise WorldError("the ledger kept moving while it was written", again=True)
+
+
+def _commits(quarantine: Quarantine, changesets: Sequence[Changeset]) -> list[str | None]:
+    """The commit of each attempt that changed something, built as `publish` builds it: the same id."""
+    wanted = [each for each in changesets if each.changes]
+    try:
+        built = {id(b.changeset): b.commit for b in quarantine.build(wanted)}
+    except GitError:
+        built = {id(each): commit for each in wanted if (commit := _alone(quarantine, each))}
+    return [built.get(id(each)) for each in changesets]
+
+
+def _alone(quarantine: Quarantine, changeset: Changeset) -> str | None:
+    """One attempt's commit; None where git refuses it: then the ledger still has what it cost."""
+    try:
+        return quarantine.build([changeset])[0].commit
+    except GitError:
+        return None
+
+
+def _entries(
+    repo: Repo,
+    changesets: Sequence[Changeset],
+    commits: Sequence[str | None],
+    results: Sequence[Results],
+    verdicts: Sequence[Verdict],
+) -> list[Entry]:
+    from hashlib import sha256  # noqa: PLC0415
+
+    judged = {each.changeset: each for each in results}
+    entries = [
+        entry_of_changeset(changeset, commit, judged.get(sha256(dump(changeset).encode()).hexdigest()))
+        for changeset, commit in zip(changesets, commits, strict=True)
+    ]
+    return [*entries, *(_placed(repo, entry_of_verdict(verdict)) for verdict in verdicts)]
+
+
+def _placed(repo: Repo, entry: Entry) -> Entry:
+    """An entry whose commit lies here, else on its base."""
+    return entry if entry.commit and repo.commit_or_none(entry.commit) else entry._replace(commit=None)
+
+
+def _known(repo: Repo, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Those whose result lies here: a note on a commit that nobody has would be lost at once."""
+    return [verdict for verdict in verdicts if repo.commit_or_none(verdict.head)]
+
+
+def attempt_updates(repo: Repo, attempts: Iterable[tuple[str, str]]) -> tuple[list[str], list[RefUpdate]]:
+    """The refs that keep (spec id, commit) pairs, and the updates for those that nothing keeps yet, numbered on."""
+    refs: list[str] = []
+    updates: list[RefUpdate] = []
+    kept: dict[str, dict[str, str]] = {}
+    for spec_id, commit in attempts:
+        if spec_id not in kept:
+            kept[spec_id] = {oid: ref for ref, oid in repo.refs(f"{ATTEMPTS}/{spec_id}/").items()}
+        known = kept[spec_id]
+        if commit not in known:
+            numbers = [int(ref.rpartition("/")[2]) for ref in known.values() if ref.rpartition("/")[2].isdigit()]
+            known[commit] = f"{ATTEMPTS}/{spec_id}/{max(numbers, default=0) + 1}"
+            updates.append(RefUpdate(known[commit], commit, None))
+        refs.append(known[commit])
+    return refs, updates

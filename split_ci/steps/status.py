@@ -1,0 +1,205 @@
+"""Status: every spec and where it stands, computed from commits, branches and notes. Nothing is stored for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci import ledger, notes
+from split_ci.coaching import default_branch
+from split_ci.path_rules import Place
+from split_ci.pending import landed, name_problems, pending
+from split_ci.rules import judge
+from split_ci.spec import parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from split_ci.config import Config
+    from split_ci.git import Objects, Repo
+    from split_ci.ledger import Entry
+    from split_ci.spec import Spec
+    from split_ci.verdict import Verdict
+
+STATES = (
+    "draft", "ready", "waiting", "invalid", "done", "approved", "changes-requested", "incomplete", "failed", "refused",
+    "stale", "over-limit", "blocked", "landed",
+)  # fmt: skip
+REVIEWED = {"approve": "approved", "request_changes": "changes-requested", "incomplete": "incomplete"}
+PREFIX = "split-ci/"
+BOT = b"<split-ci[bot]@users.noreply.github.com>"
+MET = ("landed", "done", "approved")  # a need in one of these states holds nothing up
+
+
+class Status(NamedTuple):
+    """One spec. `usd` is None where a price isn't known, `branch` where nothing was made; `green` of `criteria` hold."""
+
+    id: str
+    state: str
+    title: str = ""
+    branch: str | None = None
+    head: str | None = None
+    pull: int | None = None
+    rounds: int = 0
+    green: int = 0
+    criteria: int = 0
+    usd: float | None = 0.0
+    waits_for: tuple[str, ...] = ()
+    reason: str = ""
+    digest: str = ""
+
+
+class Head(NamedTuple):
+    """A result's branch: its head commit, and what the commit's trailers say."""
+
+    branch: str
+    commit: str
+    by_bot: bool
+    trailers: Mapping[str, str]
+
+
+class _Facts(NamedTuple):
+    repo: Repo
+    specs: Mapping[str, Spec]
+    landed: frozenset[str]
+    broken: Mapping[str, str]  # id -> why the spec can't be dispatched
+    heads: Mapping[str, Head]
+    entries: Mapping[str, Sequence[Entry]]
+    reviews: Mapping[str, Verdict]
+
+
+def status(repo: Repo, config: Config, rev: str = "HEAD") -> list[Status]:
+    """Every spec that is pending or landed at a commit, or has a result, by id. Raises WorldError."""
+    with repo.objects() as objects:
+        facts = _facts(repo, config, rev, objects)
+    ids = sorted({*facts.specs, *facts.broken, *facts.landed, *facts.heads})
+    found = {each: _status(each, facts) for each in ids}
+    return [_waiting(each, found, facts) for each in found.values()]
+
+
+def _facts(repo: Repo, config: Config, rev: str, objects: Objects) -> _Facts:
+    specs: dict[str, Spec] = {}
+    broken: dict[str, str] = {}
+    done: frozenset[str] = frozenset()
+    commit = repo.commit_or_none(rev)
+    if commit:
+        tree = repo.tree(commit, objects)
+        done = frozenset(landed(tree, config.specs))
+        place = Place(tree, specs=config.specs, protected=config.protected)
+        files = pending(tree, config.specs)
+        faults = {p.path: p.message for p in name_problems(files, landed(tree, config.specs)) if p.severity == "error"}
+        for file in files:
+            content = tree.read(file.path)
+            parsed = parse_spec(content.data if content else b"", file.path)
+            if parsed.spec:
+                specs[file.id] = parsed.spec
+            problems = judge(parsed.spec, place, parsed.problems).problems if parsed.spec else parsed.problems
+            errors = [p.message for p in problems if p.severity == "error"] or [
+                m for path, m in faults.items() if path == file.path
+            ]
+            if errors:
+                broken[file.id] = errors[0]
+    entries: dict[str, list[Entry]] = {}
+    for entry in ledger.read_all(repo):
+        entries.setdefault(entry.id, []).append(entry)
+    return _Facts(repo, specs, done, broken, heads(repo, config, objects), entries, notes.reviews(repo))
+
+
+def heads(repo: Repo, config: Config, objects: Objects) -> dict[str, Head]:
+    """Spec id -> its result's branch, a local one before a remote's."""
+    found: dict[str, Head] = {}
+    for start in ("refs/heads/", "refs/remotes/origin/"):
+        for ref, commit in repo.refs(start + PREFIX).items():
+            branch = ref.removeprefix(start)
+            spec_id = branch.removeprefix(PREFIX)
+            if branch not in (config.coaching.branch, "split-ci/coaching") and spec_id not in found:
+                found[spec_id] = read_head(branch, commit, objects)
+    return found
+
+
+def read_head(branch: str, commit: str, objects: Objects) -> Head:
+    """A result's commit, and what its trailers say."""
+    raw = objects.read(commit)
+    header, _, message = (raw[2] if raw else b"").partition(b"\n\n")
+    last = message.decode(errors="replace").rstrip("\n").rpartition("\n\n")[2]
+    trailers = dict(line.split(": ", 1) for line in last.splitlines() if ": " in line)
+    return Head(branch, commit, BOT in header.partition(b"\nauthor ")[2].partition(b"\n")[0], trailers)
+
+
+def _status(spec_id: str, facts: _Facts) -> Status:
+    spec, head = facts.specs.get(spec_id), facts.heads.get(spec_id)
+    digest = spec.digest if spec else (head.trailers.get("Spec-Digest", "") if head else "")
+    entries = [e for e in facts.entries.get(spec_id, ()) if not digest or e.digest == digest]
+    attempts = [e for e in entries if e.role == "implementer"]
+    state, reason = _state(spec_id, facts, digest, attempts)
+    best = next((e for e in reversed(attempts) if e.criteria), None)
+    return Status(
+        id=spec_id,
+        state=state,
+        title=spec.title if spec else "",
+        branch=head.branch if head else None,
+        head=head.commit if head else None,
+        rounds=max((e.round for e in attempts), default=0),
+        green=sum(c.green is True for c in best.criteria) if best else 0,
+        criteria=len(spec.accept) if spec else len(best.criteria) if best else 0,
+        usd=_sum(e.usage.usd for e in entries),
+        reason=reason,
+        digest=digest,
+    )
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    known = list(amounts)
+    return None if None in known else sum(filter(None, known))
+
+
+def _state(spec_id: str, facts: _Facts, digest: str, attempts: Sequence[Entry]) -> tuple[str, str]:
+    """(state, why) of one spec, its needs left aside."""
+    spec, head = facts.specs.get(spec_id), facts.heads.get(spec_id)
+    if spec_id in facts.landed and spec is None:
+        return "landed", ""
+    if head is not None and not (head.by_bot and head.trailers.get("Spec") == spec_id):
+        return "blocked", f"{head.branch} holds a commit that is not the bot's"
+    if head is not None and head.trailers.get("Spec-Digest") == digest:
+        return _state_of_result(head, facts, attempts, spec)
+    if spec_id in facts.broken:
+        return "invalid", facts.broken[spec_id]
+    if attempts and attempts[-1].outcome not in ("done", "unchanged"):
+        return attempts[-1].outcome, attempts[-1].reason
+    return ("draft" if spec is not None and spec.status == "draft" else "ready"), ""
+
+
+def _state_of_result(head: Head, facts: _Facts, attempts: Sequence[Entry], spec: Spec | None) -> tuple[str, str]:
+    moved = next((need for need in (spec.needs if spec else ()) if _has_moved(need, head, facts)), None)
+    if moved:
+        return "stale", f"{moved} has changed since"
+    review = facts.reviews.get(head.commit)
+    if review:
+        return REVIEWED[review.decision], review.summary.partition("\n")[0]
+    own = [e for e in attempts if e.commit == head.commit]
+    if own and own[-1].outcome not in ("done", "unchanged"):
+        return own[-1].outcome, own[-1].reason
+    return "done", ""
+
+
+def _has_moved(need: str, head: Head, facts: _Facts) -> bool:
+    """Whether a need has another result than the one that this result builds on."""
+    theirs = facts.heads.get(need)
+    base = head.trailers.get("Base", "")
+    if need in facts.landed and need not in facts.specs:
+        return False
+    if theirs is None or not facts.repo.commit_or_none(base):
+        return True
+    return theirs.commit != base and facts.repo.ask("merge-base", "--is-ancestor", theirs.commit, base) is None
+
+
+def _waiting(one: Status, found: Mapping[str, Status], facts: _Facts) -> Status:
+    spec = facts.specs.get(one.id)
+    if spec is None or one.state not in ("ready", "draft", "stale"):
+        return one
+    held = tuple(need for need in spec.needs if need not in found or found[need].state not in MET)
+    return one._replace(waits_for=held, state="waiting" if held and one.state == "ready" else one.state)
+
+
+def default_rev(repo: Repo) -> str:
+    """Where specs are looked up: HEAD, else the default branch (a bare repository, an unborn HEAD)."""
+    return "HEAD" if repo.commit_or_none("HEAD") else default_branch(repo)
