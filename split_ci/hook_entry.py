@@ -1,4 +1,4 @@
-"""The hook's entry in `.pre-commit-config.yaml`: added as text, so that comments, order and quotes of the rest stay."""
+"""Where the hook is: its entry in `.pre-commit-config.yaml`, added as text so that the rest stays, and git's own folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from split_ci.git import Repo
+
+PRE_COMMIT = ".pre-commit-config.yaml"
 HOOK_ID = "split-ci-check"
 EMPTY = re.compile(r"repos:[ \t]*(?:\[[ \t]*\])?[ \t]*(#[^\n]*)?\Z")
 
@@ -39,6 +42,13 @@ def with_entry(text: str, entry: str) -> str:
     if _load(after) != wanted:
         raise ValueError("the entry would change something else")
     return after
+
+
+def hooks_path(repo: Repo) -> str | None:
+    """The user's `core.hooksPath`, where there is one (split-ci's own git commands run with none)."""
+    said = repo.ask("config", "--show-scope", "--get-all", "core.hooksPath") or ""
+    found = [line.partition("\t") for line in said.splitlines()]
+    return next((value for scope, _, value in reversed(found) if scope != "command"), None)
 
 
 def _load(text: str) -> dict[str, Any]:

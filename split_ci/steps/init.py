@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from split_ci.config import FILE, find_config
 from split_ci.errors import Refused, UsageError
-from split_ci.hook_entry import has_entry, with_entry
+from split_ci.hook_entry import PRE_COMMIT, has_entry, hooks_path, with_entry
 
 if TYPE_CHECKING:
     from split_ci.git import Repo
 
 Hook = Literal["pre-commit", "git", "none"]
 Action = Literal["created", "changed", "unchanged", "left"]
-PRE_COMMIT = ".pre-commit-config.yaml"
 WRITTEN = "being-written.split-ci"  # a file on its way to its name; one left by a kill is written over
 
 
@@ -110,13 +109,6 @@ def _git_hook(repo: Repo) -> Plan:
     if found == script or "split-ci check" in found:
         return Plan(Put(path, "unchanged"))
     return Plan(Put(path, "left", "there is a hook already: add this line to it: split-ci check --staged || exit 1"))
-
-
-def hooks_path(repo: Repo) -> str | None:
-    """The user's `core.hooksPath`, where there is one (split-ci's own git commands run with none)."""
-    said = repo.ask("config", "--show-scope", "--get-all", "core.hooksPath") or ""
-    found = [line.partition("\t") for line in said.splitlines()]
-    return next((value for scope, _, value in reversed(found) if scope != "command"), None)
 
 
 def _read(root: str, path: str) -> str | None:

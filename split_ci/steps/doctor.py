@@ -1,0 +1,230 @@
+"""doctor: what this machine and this repository still lack, each with the way to mend it. Keys are named, never read out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from split_ci import sandbox
+from split_ci.coaching import default_branch
+from split_ci.config import FILE, Config, find_config
+from split_ci.errors import UsageError, WorldError
+from split_ci.git import Repo, run_git
+from split_ci.hook_entry import PRE_COMMIT, has_entry, hooks_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from split_ci.config import ModelConfig
+
+State = Literal["ok", "warn", "fail"]
+OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`, which finds conflicts before anything is touched
+OLDEST_PYTHON = (3, 11)
+PROGRAMS = {"mini-swe-agent": "mini"}  # agents whose program has another name
+TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
+
+
+class Finding(NamedTuple):
+    """One line. `fail`: something that is configured can't work; `warn`: it works, and less well than it could."""
+
+    name: str
+    state: State
+    message: str
+    mend: str = ""
+
+
+def examine(cwd: str, env: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Looks at everything that can be looked at without a network, and changes nothing."""
+    return tuple(_examine(cwd, env))
+
+
+def _examine(cwd: str, env: Mapping[str, str]) -> Iterator[Finding]:
+    yield _python()
+    try:
+        yield _git(cwd)
+        repo = Repo.find(cwd)
+    except UsageError as error:
+        yield Finding("repository", "fail", error.message, error.hint)
+        return
+    yield _repository(repo)
+    yield _identity(repo)
+    config, finding = _configuration(repo, env)
+    yield finding
+    yield _specs(repo, config)
+    yield _hook(repo)
+    yield from _rungs(config, env, repo.root)
+    yield _forge(repo, config, env)
+    yield _sandbox(config)
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return Finding("python", "fail", found, "install Python 3.11 or newer")
+    return Finding("python", "ok", found)
+
+
+def _git(cwd: str) -> Finding:
+    """Raises UsageError where there is no git."""
+    said = run_git(["version"], cwd=cwd).stdout.decode(errors="replace").strip()
+    numbers = re.search(r"(\d+)\.(\d+)", said)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST_GIT:
+        return Finding("git", "fail", said, "install git 2.38 or newer")
+    return Finding("git", "ok", said.removeprefix("git version "))
+
+
+def _repository(repo: Repo) -> Finding:
+    if repo.commit_or_none("HEAD") is None:
+        return Finding("repository", "warn", f"{repo.root} has no commit yet", "git commit: a result starts from one")
+    if repo.ask("rev-parse", "--is-shallow-repository") == "true":
+        return Finding("repository", "warn", f"{repo.root} is shallow: a base may be out of reach", "git fetch --unshallow")
+    branch = default_branch(repo).removeprefix("refs/heads/")
+    if branch == "HEAD" or repo.commit_or_none(branch) is None:
+        return Finding("repository", "warn", "no default branch is known", "git remote set-head origin --auto")
+    return Finding("repository", "ok", f"{repo.root}, default branch {branch}")
+
+
+def _identity(repo: Repo) -> Finding:
+    lacking = [key for key in ("user.name", "user.email") if not repo.ask("config", key)]
+    if lacking:
+        return Finding(
+            "identity", "warn", f"{' and '.join(lacking)} not set: land merges in your name", f"git config {lacking[0]} …"
+        )
+    return Finding("identity", "ok", f"{repo.ask('config', 'user.name')} <{repo.ask('config', 'user.email')}>")
+
+
+def _configuration(repo: Repo, env: Mapping[str, str]) -> tuple[Config, Finding]:
+    try:
+        config = find_config(repo, env)
+    except UsageError as error:
+        return Config(), Finding("configuration", "fail", error.message, f"mend {FILE}; the defaults are used below")
+    if not os.path.exists(os.path.join(repo.root, FILE)):
+        return config, Finding("configuration", "ok", f"no {FILE}: the defaults, which need no key")
+    return config, Finding("configuration", "ok", FILE)
+
+
+def _specs(repo: Repo, config: Config) -> Finding:
+    folder = os.path.join(repo.root, config.specs)
+    if repo.bare or os.path.isdir(folder):
+        return Finding("specs", "ok", f"{config.specs}/")
+    return Finding("specs", "warn", f"there is no folder {config.specs}/", "split-ci init")
+
+
+def _hook(repo: Repo) -> Finding:
+    folder = os.path.join(repo.root, hooks_path(repo) or os.path.join(repo.common_dir, "hooks"))
+    script = _text(os.path.join(folder, "pre-commit"))
+    if "split-ci check" in script:
+        return Finding("hook", "ok", "specs are checked by a git hook at every commit")
+    try:
+        entered = has_entry(_text(os.path.join(repo.root, PRE_COMMIT)))
+    except ValueError:
+        entered = False
+    if not entered:
+        return Finding("hook", "warn", "no hook checks specs when they are committed", "split-ci init")
+    if not re.search(r"pre-commit|prek", script):
+        return Finding(
+            "hook", "warn", f"{PRE_COMMIT} names the hook, and pre-commit is not installed here", "pre-commit install"
+        )
+    return Finding("hook", "ok", "specs are checked by pre-commit at every commit")
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _rungs(config: Config, env: Mapping[str, str], root: str) -> Iterator[Finding]:
+    yield from (_rung(config, name, env, root) for name in config.implementers)
+    if config.architect == "rules":
+        yield Finding("architect", "ok", "rules, which needs no key and approves only what is wholly exact")
+    else:
+        yield _model("architect", config.models[config.architect], env, root)
+
+
+def _rung(config: Config, name: str, env: Mapping[str, str], root: str) -> Finding:
+    if name in config.models:
+        return _model("implementer", config.models[name], env, root)
+    if name in config.agents:
+        return _agent(name, config.agents[name])
+    return Finding("implementer", "ok", f"{name}, which needs no key")
+
+
+def _model(role: str, model: ModelConfig, env: Mapping[str, str], root: str) -> Finding:
+    if model.api == "scripted":
+        return _recorded(role, model, root)
+    said = f"{model.name} ({model.api}, {model.model})"
+    if find_spec(model.api) is None:
+        return Finding(role, "fail", f"{said}: its SDK is not installed", f"pip install 'split-ci[{model.api}]'")
+    fault = _key_fault(model, env)
+    if fault:
+        return Finding(role, "fail", f"{said}: {model.key} {fault}", f"export {model.key}=…")
+    if model.price is None:
+        mend = f"models.{model.name}.price in {FILE}"
+        return Finding(role, "warn", f"{said}: its price is not known, so money limits can't hold", mend)
+    return Finding(role, "ok", f"{said}, {f'key in {model.key}' if model.key else 'which needs no key'}")
+
+
+def _recorded(role: str, model: ModelConfig, root: str) -> Finding:
+    if os.path.isfile(os.path.join(root, model.replies or "")):
+        return Finding(role, "ok", f"{model.name} (recorded replies of {model.replies})")
+    mend = f"put it there, or change {FILE}"
+    return Finding(role, "fail", f"{model.name} (recorded replies): {model.replies} is not there", mend)
+
+
+def _key_fault(model: ModelConfig, env: Mapping[str, str]) -> str:
+    """What is wrong with a key, without a word of it."""
+    if model.key is None:
+        return ""
+    value = env.get(model.key)
+    if value is None:
+        return "is not set"
+    if not value.strip():
+        return "is blank"
+    if value[0] in "'\"" or value[-1] in "'\"":
+        return "has quotes around it"
+    if not value.isprintable() or not value.isascii() or " " in value:
+        return "holds a blank, a line end or another character that no key has"
+    return ""
+
+
+def _agent(name: str, agent: Mapping[str, object]) -> Finding:
+    command = agent.get("command")
+    program = command[0] if isinstance(command, tuple) else PROGRAMS.get(name, name)
+    if shutil.which(program) is None:
+        return Finding(
+            "implementer", "fail", f"{name}: there is no program {program} on PATH", f"install {program}, or change {FILE}"
+        )
+    return Finding("implementer", "ok", f"{name} ({program})")
+
+
+def _forge(repo: Repo, config: Config, env: Mapping[str, str]) -> Finding:
+    if config.forge == "local":
+        return Finding("forge", "ok", "local: results are branches here, reviews are notes")
+    if not any(env.get(name) for name in TOKENS):
+        return Finding(
+            "forge", "fail", f"github: none of {' and '.join(TOKENS)} is set", "export GITHUB_TOKEN=…, or `forge: local`"
+        )
+    if not repo.ask("remote", "get-url", "origin"):
+        return Finding("forge", "fail", "github: there is no remote origin", "git remote add origin …, or `forge: local`")
+    if find_spec("githubkit") is None:
+        return Finding("forge", "fail", "github: its client is not installed", "pip install 'split-ci[github]'")
+    return Finding("forge", "ok", "github, by a token of the environment")
+
+
+def _sandbox(config: Config) -> Finding:
+    try:
+        found = sandbox.choose(config.sandbox)
+    except WorldError as error:
+        return Finding("sandbox", "fail", error.message, error.hint)
+    if found.kind == "none":
+        return Finding(
+            "sandbox", "warn", f"none: {found.warning}", sandbox.HOW_TO_MEND if config.sandbox != "none" else "sandbox: auto"
+        )
+    return Finding("sandbox", "ok", f"{found.kind}, proved by a probe")

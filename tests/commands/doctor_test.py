@@ -1,0 +1,263 @@
+"""doctor in real repositories: one line a thing, how to mend it, and no word of any key."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from split_ci import sandbox
+from split_ci.steps.doctor import examine
+from tests.builders import git, make_repo, split_ci, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "CANARY0123456789abcdef"
+MODEL = "models:\n  cheap: {{api: {api}, model: m, key: CHEAP_KEY{more}}}\nimplementers: [exact, cheap]\nsandbox: none\n"
+OPENAI = MODEL.format(api="openai", more="")
+PRICED = MODEL.format(api="openai", more=", price: {input: 1, output: 2}")
+LOCAL = "models:\n  here: {api: openai, model: m, base_url: 'http://localhost:1/v1', price: {input: 0, output: 0}}\nimplementers: [exact, here]\nsandbox: none\n"
+SCRIPTED = "models:\n  a: {api: scripted, replies: replies.json}\narchitect: a\nsandbox: none\n"
+AGENT = "agents: {mine: {command: [no-such-program-here]}}\nimplementers: [exact, mine]\nsandbox: none\n"
+GITHUB = "forge: github\nsandbox: none\n"
+
+
+def found(repo: Path, *, env: dict[str, str] | None = None, code: int = 0) -> dict[str, dict[str, str]]:
+    """The findings by name; of several with one name, the last."""
+    done = split_ci(repo, "doctor", "--format", "json", env=env, code=code)
+    answer = json.loads(done.stdout)
+    assert answer["ok"] is (code == 0)
+    return {check["name"]: check for check in answer["checks"]}
+
+
+def line(repo: Path, name: str, *, env: dict[str, str] | None = None, code: int = 0) -> tuple[str, str, str]:
+    check = found(repo, env=env, code=code)[name]
+    return check["state"], check["message"], check["mend"]
+
+
+def test_a_repository_as_init_leaves_it_lacks_nothing(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: auto\n", "a.txt": "a"})
+    split_ci(repo, "init", "--hook", "git")
+    checks = found(repo)
+    assert {name: check["state"] for name, check in checks.items() if name != "sandbox"} == dict.fromkeys(
+        ("python", "git", "repository", "identity", "configuration", "specs", "hook", "implementer", "architect", "forge"),
+        "ok",
+    )
+    assert checks["python"]["message"] == ".".join(map(str, sys.version_info[:3]))
+    assert checks["repository"]["message"] == f"{repo}, default branch main"
+    assert not any(check["mend"] for name, check in checks.items() if name != "sandbox")
+
+
+def test_the_text_ends_in_a_count(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    done = split_ci(repo, "doctor")
+    assert "warn  specs          there is no folder specs/\n                     mend: split-ci init\n" in done.stdout
+    assert done.stdout.endswith("\n8 ok, 3 that could be better, 0 that must be mended\n")
+
+
+def test_it_changes_nothing(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    before = {p: p.read_bytes() for p in repo.rglob("*") if p.is_file()}
+    split_ci(repo, "doctor")
+    assert {p: p.read_bytes() for p in repo.rglob("*") if p.is_file()} == before
+
+
+KEYS = {
+    "not set": (None, ("fail", "cheap (openai, m): CHEAP_KEY is not set", "export CHEAP_KEY=…")),
+    "blank": ("  ", ("fail", "cheap (openai, m): CHEAP_KEY is blank", "export CHEAP_KEY=…")),
+    "quoted": (f'"{KEY}"', ("fail", "cheap (openai, m): CHEAP_KEY has quotes around it", "export CHEAP_KEY=…")),
+    "with a line end": (
+        KEY + "\n",
+        (
+            "fail",
+            "cheap (openai, m): CHEAP_KEY holds a blank, a line end or another character that no key has",
+            "export CHEAP_KEY=…",
+        ),
+    ),
+    "without a price": (
+        KEY,
+        (
+            "warn",
+            "cheap (openai, m): its price is not known, so money limits can't hold",
+            "models.cheap.price in .split-ci.yaml",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("key", "said"), KEYS.values(), ids=KEYS)
+def test_a_key_is_judged_and_never_shown(tmp_path: Path, key: str | None, said: tuple[str, str, str]) -> None:
+    pytest.importorskip("openai", reason="the SDK is an extra")
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": OPENAI})
+    code = 1 if said[0] == "fail" else 0
+    env = {} if key is None else {"CHEAP_KEY": key}
+    assert line(repo, "implementer", env=env, code=code) == said
+    done = split_ci(repo, "doctor", env=env, code=code)
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_a_model_with_everything_is_fine(tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason="the SDK is an extra")
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": PRICED})
+    assert line(repo, "implementer", env={"CHEAP_KEY": KEY}) == ("ok", "cheap (openai, m), key in CHEAP_KEY", "")
+
+
+def test_a_model_on_this_machine_needs_no_key(tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason="the SDK is an extra")
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": LOCAL})
+    assert line(repo, "implementer") == ("ok", "here (openai, m), which needs no key", "")
+
+
+BROKEN = {
+    "a configuration with a typo": (
+        {".split-ci.yaml": "sandbx: none\n"},
+        "configuration",
+        (
+            ".split-ci.yaml:1: unknown key 'sandbx': did you mean 'sandbox'?",
+            "mend .split-ci.yaml; the defaults are used below",
+        ),
+    ),
+    "recorded replies that are not there": (
+        {".split-ci.yaml": SCRIPTED},
+        "architect",
+        ("a (recorded replies): replies.json is not there", "put it there, or change .split-ci.yaml"),
+    ),
+    "an agent that is not installed": (
+        {".split-ci.yaml": AGENT},
+        "implementer",
+        ("mine: there is no program no-such-program-here on PATH", "install no-such-program-here, or change .split-ci.yaml"),
+    ),
+    "github without a token": (
+        {".split-ci.yaml": GITHUB},
+        "forge",
+        ("github: none of GITHUB_TOKEN and GH_TOKEN is set", "export GITHUB_TOKEN=…, or `forge: local`"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "name", "said"), BROKEN.values(), ids=BROKEN)
+def test_what_cannot_work_fails(tmp_path: Path, files: dict[str, str], name: str, said: tuple[str, str]) -> None:
+    repo = make_repo(tmp_path / "r", files)
+    env = {"GITHUB_TOKEN": "", "GH_TOKEN": ""}
+    assert line(repo, name, env=env, code=1) == ("fail", *said)
+
+
+def test_recorded_replies_that_are_there_are_called_so(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": SCRIPTED, "replies.json": "[]"})
+    assert line(repo, "architect") == ("ok", "a (recorded replies of replies.json)", "")
+
+
+def test_github_without_a_remote_fails(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": GITHUB})
+    said = line(repo, "forge", env={"GITHUB_TOKEN": KEY}, code=1)
+    assert said == ("fail", "github: there is no remote origin", "git remote add origin …, or `forge: local`")
+
+
+def test_no_commit_yet(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r")
+    write(repo, {".split-ci.yaml": "sandbox: none\n"})
+    assert line(repo, "repository") == ("warn", f"{repo} has no commit yet", "git commit: a result starts from one")
+
+
+def test_a_shallow_clone(tmp_path: Path) -> None:
+    origin = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    git(origin, "commit", "-q", "--allow-empty", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{origin}", "shallow")
+    repo = tmp_path / "shallow"
+    assert line(repo, "repository") == ("warn", f"{repo} is shallow: a base may be out of reach", "git fetch --unshallow")
+
+
+def test_a_person_without_a_name(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    git(repo, "config", "--unset", "user.name")
+    env = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert line(repo, "identity", env=env) == (
+        "warn",
+        "user.name not set: land merges in your name",
+        "git config user.name …",
+    )
+
+
+HOOKS = {
+    "nothing": ({}, ("warn", "no hook checks specs when they are committed", "split-ci init")),
+    "an odd pre-commit configuration": (
+        {".pre-commit-config.yaml": "repos: 7\n"},
+        ("warn", "no hook checks specs when they are committed", "split-ci init"),
+    ),
+    "an entry that git knows nothing of": (
+        {".pre-commit-config.yaml": "repos:\n- repo: local\n  hooks:\n  - id: split-ci-check\n"},
+        ("warn", ".pre-commit-config.yaml names the hook, and pre-commit is not installed here", "pre-commit install"),
+    ),
+    "both": (
+        {
+            ".pre-commit-config.yaml": "repos:\n- repo: local\n  hooks:\n  - id: split-ci-check\n",
+            ".git/hooks/pre-commit": "#!/bin/sh\nexec pre-commit hook-impl\n",
+        },
+        ("ok", "specs are checked by pre-commit at every commit", ""),
+    ),
+    "a line in a hook of one's own": (
+        {".git/hooks/pre-commit": "#!/bin/sh\nsplit-ci check --staged || exit 1\n"},
+        ("ok", "specs are checked by a git hook at every commit", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "said"), HOOKS.values(), ids=HOOKS)
+def test_the_hook(tmp_path: Path, files: dict[str, str], said: tuple[str, str, str]) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    write(repo, files)
+    assert line(repo, "hook") == said
+
+
+def test_a_hooks_path_of_the_user_is_read(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n", ".husky/pre-commit": "split-ci check --staged\n"})
+    git(repo, "config", "core.hooksPath", ".husky")
+    assert line(repo, "hook")[0] == "ok"
+
+
+def test_a_sandbox_that_is_off_is_said(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    state, message, mend = line(repo, "sandbox")
+    assert (state, mend) == ("warn", "sandbox: auto")
+    assert message.startswith("none: ")
+
+
+def path_with(folder: Path, *programs: tuple[str, str]) -> dict[str, str]:
+    """A PATH that holds these programs and nothing else."""
+    for name, script in programs:
+        write(folder, {name: script})
+        (folder / name).chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+@pytest.mark.parametrize(("mode", "state"), [("required", "fail"), ("auto", "warn")])
+def test_a_sandbox_that_does_not_work_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, state: str) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": f"sandbox: {mode}\n"})
+    monkeypatch.setitem(sandbox._chosen, "found", sandbox.Sandbox("none", warning="unshare: not allowed"))
+    (finding,) = [finding for finding in examine(str(repo), {}) if finding.name == "sandbox"]
+    assert (finding.state, finding.mend) == (state, sandbox.HOW_TO_MEND)
+    assert "unshare: not allowed" in finding.message
+
+
+def test_an_old_git_fails_and_the_rest_is_said_too(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: none\n"})
+    script = (
+        '#!/bin/sh\nfor each; do [ "$each" = version ] && echo git version 2.37.9 && exit; done\nexec /usr/bin/git "$@"\n'
+    )
+    checks = found(repo, env=path_with(tmp_path / "bin", ("git", script)), code=1)
+    assert (checks["git"]["state"], checks["git"]["mend"]) == ("fail", "install git 2.38 or newer")
+    assert checks["forge"]["state"] == "ok"
+
+
+def test_no_git_at_all_is_one_line(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {})
+    checks = found(repo, env={"PATH": str(tmp_path)}, code=1)
+    assert list(checks) == ["python", "repository"]
+    assert checks["repository"]["message"] == "git is not on PATH"
+
+
+def test_outside_a_repository(tmp_path: Path) -> None:
+    assert line(tmp_path, "repository", code=1)[2] == "git init, or cd to one"
