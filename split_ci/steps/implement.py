@@ -178,7 +178,7 @@ def _no_use(run: Run, start: Start, task: Task, names: Sequence[str]) -> Outcome
         return Outcome("over-limit", f"{rounds} rounds are over")
     for drift in start.drifts:
         if drift.path is None or not names or reply.path_fault(drift.path, task):
-            return outcome_of(start.job.spec, start.applied)
+            return outcome_of(applied=start.applied, spec=start.job.spec)
     if not names:
         return Outcome("failed", _needs(job))
     for change in left.instructs(job.spec):
@@ -311,7 +311,7 @@ def _exact(start: Start, outcome: Outcome | None = None) -> Changeset:
         spec=job.spec.data,
         spec_path=job.spec.path,
         edits={"exact": start.applied.edits, "adapted": 0, "model": 0},
-        outcome=outcome or outcome_of(start.job.spec, start.applied),
+        outcome=outcome or outcome_of(applied=start.applied, spec=start.job.spec),
         parent=job.parent,
         round=job.round,
     )
