@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import WorldError
@@ -44,17 +45,22 @@ class Checkout(NamedTuple):
 
 
 class Pool:
-    """Checkouts of one repository, at most `most` of them idle. Gone at the end; what a killed run left is removed at the start."""
+    """Checkouts of one repository, `most` at the most. Gone at the end; what a killed run left is removed at the start.
 
-    def __init__(self, repo: Repo, *, git_dir: str | None = None, most: int = 16) -> None:
+    Whoever finds none idle waits as long as a new one would cost, and then makes it: many of a small tree, few of a huge one.
+    """
+
+    def __init__(self, repo: Repo, *, most: int = 64) -> None:
         self.repo = repo
-        self._git_dir = git_dir or repo.git_dir
         self._most = most
         self._idle: list[_Slot] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._count = 0
+        self._made = 0
+        self._cost_seconds: float | None = None
         self._root = ""
         self._held = -1
+        self._stores: dict[str, tuple[str, ...]] = {}
 
     def __enter__(self) -> Self:
         parent = tempfile.gettempdir()
@@ -62,7 +68,6 @@ class Pool:
         self._root = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
         self._held = os.open(os.path.join(self._root, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._held, fcntl.LOCK_EX)
-        self._stores = object_stores(self.repo, self._git_dir)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -70,60 +75,78 @@ class Pool:
         os.close(self._held)
 
     @contextlib.contextmanager
-    def checkout(self, commit: str) -> Iterator[Checkout]:
-        """A clean checkout of a commit, for one command or several. Raises WorldError where git can't make it."""
+    def checkout(self, commit: str, *, git_dir: str | None = None) -> Iterator[Checkout]:
+        """A clean checkout of a commit, which may lie in a quarantine (`git_dir`). Raises WorldError where git can't make it."""
+        stores = self._stores_of(git_dir or self.repo.git_dir)
         slot = self._take(commit)
+        began = time.monotonic()
         try:
-            slot.move(commit)
+            slot.move(commit, stores)
         except BaseException:
-            slot.remove()
+            self._lose(slot)
             raise
+        if self._cost_seconds is None:
+            self._cost_seconds = time.monotonic() - began
         try:
-            yield Checkout(slot.tree, commit, self._stores)
+            yield Checkout(slot.tree, commit, stores)
         finally:
             self._give(slot)
 
-    def renew_git(self, checkout: Checkout) -> None:
-        """Makes the `.git` in a checkout afresh, as it was before any command saw it."""
-        _Slot.of(checkout, self.repo, self._stores).write_git(checkout.commit)
+    def untracked(self, checkout: Checkout) -> list[str]:
+        """What lies in a checkout beside the commit's own files: paths, a folder that is wholly so as one."""
+        return [path.rstrip("/") for path in _Slot(os.path.dirname(checkout.folder), self.repo).others()]
+
+    def _stores_of(self, git_dir: str) -> tuple[str, ...]:
+        with self._changed:
+            if git_dir not in self._stores:
+                self._stores[git_dir] = object_stores(self.repo, git_dir)
+            return self._stores[git_dir]
 
     def _take(self, commit: str) -> _Slot:
-        with self._lock:
-            best = next((slot for slot in self._idle if slot.commit == commit), None) or next(iter(self._idle), None)
-            if best is not None:
-                self._idle.remove(best)
-                return best
+        patience: float | None = None
+        with self._changed:
+            while True:
+                best = next((slot for slot in self._idle if slot.commit == commit), None) or next(iter(self._idle), None)
+                if best is not None:
+                    self._idle.remove(best)
+                    return best
+                if self._cost_seconds is not None and patience is None:
+                    patience = time.monotonic() + self._cost_seconds
+                patient = patience is None or time.monotonic() < patience
+                if self._count == 0 or (not patient and self._count < self._most):
+                    break
+                self._changed.wait(0.02 if patience is None else max(0.002, patience - time.monotonic()))
             self._count += 1
-            number = self._count
-        return _Slot(os.path.join(self._root, str(number)), self.repo, self._stores)
+            self._made += 1
+            return _Slot(os.path.join(self._root, str(self._made)), self.repo)
 
     def _give(self, slot: _Slot) -> None:
-        with self._lock:
-            if len(self._idle) < self._most:
-                self._idle.append(slot)
-                return
+        with self._changed:
+            self._idle.append(slot)
+            self._changed.notify()
+
+    def _lose(self, slot: _Slot) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify()
         slot.remove()
 
 
 class _Slot:
-    def __init__(self, folder: str, repo: Repo, stores: Sequence[str]) -> None:
+    def __init__(self, folder: str, repo: Repo) -> None:
         self._folder = folder
         self._repo = repo
-        self._stores = stores
         self.tree = os.path.join(folder, "tree")
         self.git_dir = os.path.join(folder, "git")
         self.commit = ""
 
-    @classmethod
-    def of(cls, checkout: Checkout, repo: Repo, stores: Sequence[str]) -> _Slot:
-        return cls(os.path.dirname(checkout.folder), repo, stores)
-
-    def move(self, commit: str) -> None:
+    def move(self, commit: str, stores: Sequence[str]) -> None:
         """Makes the work tree exactly that commit, whatever was done to it, and proves it."""
         if not self.commit:
             os.makedirs(self.tree)
-            write_git_dir(self.git_dir, self._repo, self._stores)
+            write_git_dir(self.git_dir, self._repo, stores)
         else:
+            write_alternates(self.git_dir, stores)
             _remove_entry(os.path.join(self.tree, ".git"))
             self._remove_untracked()
         try:
@@ -135,32 +158,35 @@ class _Slot:
                 raise
             self.remove()
             self.commit = ""
-            self.move(commit)
+            self.move(commit, stores)
             return
         self.commit = commit
-        self.write_git(commit)
-
-    def write_git(self, commit: str) -> None:
+        for name in ("home", "tmp"):  # for commands without a sandbox; those in one have their own
+            _make_empty(os.path.join(self._folder, name))
         inside = os.path.join(self.tree, ".git")
-        _remove_entry(inside)
-        write_git_dir(inside, self._repo, self._stores, commit)
+        write_git_dir(inside, self._repo, stores, commit)
         shutil.copyfile(os.path.join(self.git_dir, "index"), os.path.join(inside, "index"))
 
     def _remove_untracked(self) -> None:
-        for path in self._others():
+        for path in self.others():
             _remove_entry(os.path.join(self.tree, path.rstrip("/")))
 
-    def _others(self) -> list[str]:
+    def others(self) -> list[str]:
         out = self._git("ls-files", "--others", "--directory", "-z")
         return [os.fsdecode(one) for one in out.split(b"\0") if one]
 
     def _prove(self) -> None:
         """After a reset nothing may differ and nothing may be left; what still does is not this commit."""
-        if self._others() or self._git("diff-files", "--name-only", "-z"):
+        if self.others() or self._git("diff-files", "--name-only", "-z"):
             raise WorldError(f"{self.tree} can't be made clean")
 
     def _git(self, *args: str) -> bytes:
-        env = {"GIT_WORK_TREE": self.tree, "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        env = {
+            "GIT_WORK_TREE": self.tree,
+            "GIT_ALLOW_PROTOCOL": "none",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
         done = run_git([*OPTIONS, *args], cwd=self.tree, git_dir=self.git_dir, env=env, check=False)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
@@ -169,6 +195,13 @@ class _Slot:
 
     def remove(self) -> None:
         remove(self._folder)
+
+
+def _make_empty(folder: str) -> None:
+    if os.path.isdir(folder) and not os.listdir(folder):
+        return
+    _remove_entry(folder)
+    os.mkdir(folder)
 
 
 def write_git_dir(folder: str, repo: Repo, stores: Sequence[str], commit: str = "") -> None:
@@ -182,11 +215,17 @@ def write_git_dir(folder: str, repo: Repo, stores: Sequence[str], commit: str = 
         "HEAD": (commit or "ref: refs/heads/main") + "\n",
         "config": version + "\tbare = false\n\tfilemode = true\n\tautocrlf = false\n",
         "info/attributes": ATTRIBUTES,
-        "objects/info/alternates": "".join(f"{store}\n" for store in stores),
     }
+    write_alternates(folder, stores)
     for name, text in files.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
+
+
+def write_alternates(folder: str, stores: Sequence[str]) -> None:
+    """Where a git folder of ours reads its objects."""
+    with open(os.path.join(folder, "objects/info/alternates"), "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write("".join(f"{store}\n" for store in stores))
 
 
 def object_stores(repo: Repo, git_dir: str) -> tuple[str, ...]:

@@ -173,7 +173,9 @@ def judge_base(criterion: Criterion, done: Execution, made: Sequence[str] = ()) 
         return Verdict(ok=False, reason="it is green on the base, before any change", code="SP504")
     if criterion.red is not None and not as_asked(criterion.red, done):
         asked = _asked(criterion.red)
-        return Verdict(ok=False, reason=f"on the base it fails otherwise than `red` says ({asked}): {_failure(done)}", code="SP505")
+        return Verdict(
+            ok=False, reason=f"on the base it fails otherwise than `red` says ({asked}): {_failure(done)}", code="SP505"
+        )
     return Verdict(ok=True)
 
 
@@ -184,7 +186,9 @@ def judge_result(done: Execution) -> Verdict:
     return Verdict(ok=False, reason=f"red on the result: {broken(done) or _failure(done)}")
 
 
-def judge_run(criterion: Criterion, base: Execution | None, result: Execution | None, made: Sequence[str] = ()) -> CriterionResult:
+def judge_run(
+    criterion: Criterion, base: Execution | None, result: Execution | None, made: Sequence[str] = ()
+) -> CriterionResult:
     """A `run` criterion's result from what its command did on each side (None: not run there)."""
     on_base = judge_base(criterion, base, made) if base else Verdict(ok=True)
     on_result = judge_result(result) if result else Verdict(ok=True)

@@ -231,6 +231,10 @@ def _load_sandbox(value: Mapping[str, Any]) -> Mapping[str, Any]:
     for key, fact in facts.items():
         if not isinstance(fact, bool | str) or len(str(fact)) > 4096:
             raise Refused(f"results.sandbox.facts.{key[:80]}: a text or true or false is expected")
-    found = {"kind": fields.matching("kind", "bubblewrap|unshare|none"), "probed": fields.take("probed", bool), "facts": facts}
+    found = {
+        "kind": fields.matching("kind", "bubblewrap|unshare|none"),
+        "probed": fields.take("probed", bool),
+        "facts": facts,
+    }
     fields.end()
     return found

@@ -104,7 +104,9 @@ def choose(mode: str) -> Sandbox:
     return found
 
 
-HOW_TO_MEND = "install bubblewrap and allow unprivileged user namespaces, or set `sandbox: none` where you trust every command"
+HOW_TO_MEND = (
+    "install bubblewrap and allow unprivileged user namespaces, or set `sandbox: none` where you trust every command"
+)
 _choosing = threading.Lock()
 _chosen: dict[str, Sandbox] = {}
 
@@ -149,7 +151,9 @@ def environment(
     }  # fmt: skip
     for name in names:
         if name in forbidden or name.upper() in NEVER or any(mark in name.upper() for mark in MARKS_OF_KEYS):
-            raise UsageError(f".split-ci.yaml: env: {name} looks like a key or a channel; criteria never see one", hint="remove it")
+            raise UsageError(
+                f".split-ci.yaml: env: {name} looks like a key or a channel; criteria never see one", hint="remove it"
+            )
         if name in os.environ:
             env[name] = os.environ[name]
     return env
@@ -224,7 +228,9 @@ def toolchains(path: str) -> list[str]:
     for entry in path.split(os.pathsep):
         if os.path.isabs(entry) and os.path.isdir(entry) and not _below(entry, CHECKOUT):
             wanted += _prefixes(os.path.normpath(entry), home)
-    wanted = [one for one in dict.fromkeys(wanted) if os.path.isdir(one) and not any(_below(one, system) for system in SYSTEM)]
+    wanted = [
+        one for one in dict.fromkeys(wanted) if os.path.isdir(one) and not any(_below(one, system) for system in SYSTEM)
+    ]
     return [one for one in wanted if not any(_below(one, other) and one != other for other in wanted)]
 
 
@@ -247,7 +253,14 @@ def _below(path: str, folder: str) -> bool:
 
 def bubblewrap(mounts: Sequence[Sequence[Any]], *, network: bool) -> list[str]:
     """The command line before the supervisor's own."""
-    argv = [_tool("bwrap") or "bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    argv = [
+        _tool("bwrap") or "bwrap",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]
     argv += [] if network else ["--unshare-net"]
     argv += ["--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "split-ci"]
     argv += ["--disable-userns"] if _knows_disable_userns() else []
@@ -268,7 +281,16 @@ BUBBLEWRAP: dict[str, Callable[..., list[str]]] = {
 
 def unshare(*, network: bool) -> list[str]:
     """The command line before the supervisor's own, which builds the mounts itself."""
-    argv = [_tool("unshare") or "unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--pid", "--fork", "--kill-child"]
+    argv = [
+        _tool("unshare") or "unshare",
+        "--user",
+        "--map-current-user",
+        "--keep-caps",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ]
     return [*argv, "--ipc", "--uts", "--cgroup", *([] if network else ["--net"]), "--"]
 
 
@@ -302,7 +324,11 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
         argv = [proc.python(), "-I", "-S", f"{INSIDE}/probe.py", json.dumps(question)]
         done = sandbox.run(argv, folder=folder, env=environment(), caps=proc.Caps(seconds=30))
         if done.fault or done.exit != 0:
-            return {"fault": (done.fault or done.cap or done.output.decode("utf-8", "replace").strip()[-300:] or "it said nothing")}
+            return {
+                "fault": (
+                    done.fault or done.cap or done.output.decode("utf-8", "replace").strip()[-300:] or "it said nothing"
+                )
+            }
         facts: dict[str, bool | str] = json.loads(done.output)
         facts["datagrams"] = not listeners.heard()
         facts["checkout"] = os.path.isfile(os.path.join(folder, "written"))
@@ -318,7 +344,10 @@ class _canary:  # noqa: N801 - used as a function
 
     def __enter__(self) -> None:
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", "read line"], env={"SPLIT_CI_CANARY": self._token}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+            ["/bin/sh", "-c", "read line"],
+            env={"SPLIT_CI_CANARY": self._token},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
 
     def __exit__(self, *_: object) -> None:

@@ -373,7 +373,12 @@ def _dev(target: str) -> None:
         if os.path.exists(f"{OLD}/dev/{name}"):
             os.close(os.open(f"{where}/{name}", os.O_CREAT | os.O_WRONLY, 0o644))
             mount(f"{OLD}/dev/{name}", f"{where}/{name}", None, MS_BIND)
-    for at, to in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):
+    for at, to in (
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ):
         os.symlink(to, f"{where}/{at}")
     os.makedirs(f"{where}/pts")
     mount("devpts", f"{where}/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")

@@ -19,7 +19,8 @@ def probe(question: dict) -> dict:
         "home": home_is_empty(question["home"], question["shown"]) and os.listdir(os.environ["HOME"]) == [],
         "outside": not os.path.exists(question["outside"]),
         "read_only": not any(writes(folder) for folder in ("/", "/usr", "/etc", "/run", "/opt", "/var")),
-        "secrets": not any(holds_something(path) for path in ("/etc/shadow", "/etc/gshadow")) and not os.path.exists("/var/run/docker.sock"),
+        "secrets": not any(holds_something(path) for path in ("/etc/shadow", "/etc/gshadow"))
+        and not os.path.exists("/var/run/docker.sock"),
         "privileges": no_privileges(),
     }
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -68,7 +69,11 @@ def reaches(address: str, family: int) -> bool:
 
 
 def interfaces() -> set:
-    return {name for _, name in socket.if_nameindex() if name not in ("tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0")}
+    return {
+        name
+        for _, name in socket.if_nameindex()
+        if name not in ("tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0")
+    }
 
 
 def loopback() -> bool:

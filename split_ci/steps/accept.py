@@ -1,0 +1,285 @@
+"""Accept: runs the criteria of specs on their base and on their result, in clean checkouts, and judges what they say."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci import criteria
+from split_ci.checkout import Pool
+from split_ci.errors import WorldError
+from split_ci.frozen import frozen_paths, is_frozen
+from split_ci.ports import Event
+from split_ci.prepare import Preparations, Prepared, place
+from split_ci.proc import Caps, Stopped
+from split_ci.results import CriterionResult, Execution, Results
+from split_ci.sandbox import Bind, Sandbox, choose, environment
+from split_ci.search import Searcher, TooSlow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from split_ci.changeset import Changeset
+    from split_ci.git import Objects, Repo
+    from split_ci.ports import Tree
+    from split_ci.settings import Config
+    from split_ci.spec import Criterion, Spec
+
+    Watch = Callable[[Event], None]
+    Side = tuple[str, str, float]  # commit, command, seconds that it may take
+
+NOTHING_RAN = Sandbox("none", facts={"reason": "no criterion runs a command"})
+
+
+class Candidate(NamedTuple):
+    """What is judged: a spec's result (None: only its base), as commits; `changeset` is the digest of what the result was built from."""
+
+    spec: Spec
+    base: str
+    result: str | None = None
+    tree: str = ""
+    changeset: str = ""
+
+
+def accept(
+    repo: Repo,
+    candidates: Sequence[Candidate],
+    *,
+    config: Config,
+    git_dir: str | None = None,
+    pool: Pool | None = None,
+    sandbox: Sandbox | None = None,
+    jobs: int | None = None,
+    twice: bool = False,
+    watch: Watch = lambda _: None,
+) -> list[Results]:
+    """The results of each candidate, in their order. `git_dir` is the quarantine that holds the results' commits.
+
+    `jobs` specs at a time, each on its base and its result at once. A command that several specs run on one base runs there
+    once. `twice` runs what is green on a result again, and says `flaky` where the answers differ. Raises WorldError where the
+    sandbox that the configuration requires doesn't work, before anything runs.
+    """
+    runs = any(c.kind == "run" for one in candidates for c in one.spec.accept)
+    box = (sandbox or choose(config.sandbox)) if runs else NOTHING_RAN
+    with ExitStack() as stack:
+        objects = stack.enter_context(repo.objects(git_dir=git_dir))
+        trees = _Trees(repo, objects)
+        commands: _Commands | None = None
+        if runs:
+            pool = pool or stack.enter_context(Pool(repo))
+            workers = 2 * (jobs or config.limits.parallel)
+            theirs = _Trees(repo, stack.enter_context(repo.objects(git_dir=git_dir)))
+            commands = stack.enter_context(_Commands(pool, theirs, box, config, git_dir, workers, twice=twice))
+        searcher = stack.enter_context(Searcher())
+        watched = [_Watched(one, watch) for one in candidates]
+        started = [_start(one, commands, config) for one in candidates]
+        return [
+            _judge(one, begun, trees, searcher, config, box, seen)
+            for one, begun, seen in zip(candidates, started, watched, strict=True)
+        ]
+
+
+def judge_base(
+    repo: Repo,
+    specs: Sequence[Spec],
+    base: str,
+    config: Config,
+    *,
+    sandbox: Sandbox | None = None,
+    jobs: int | None = None,
+    watch: Watch = lambda _: None,
+) -> dict[str, tuple[CriterionResult, ...]]:
+    """What the criteria say on the base alone: red first. By spec id; `code` names the problem of `check --prove`."""
+    found = accept(repo, [Candidate(spec, base) for spec in specs], config=config, sandbox=sandbox, jobs=jobs, watch=watch)
+    return {results.id: results.criteria for results in found}
+
+
+def put_back(changeset: Changeset, spec: Spec, tree: Tree) -> Changeset:
+    """The changeset without what a model did to frozen paths: those are judged as they were. The gate refuses them anyway."""
+    written = [c.path for c in changeset.changes if c.by == "exact"]
+    frozen = frozen_paths(spec, written, lambda path: tree.entry(path) is not None)
+    return changeset._replace(
+        changes=tuple(c for c in changeset.changes if c.by != "model" or not is_frozen(c.path, frozen, spec))
+    )
+
+
+Begun = dict[str, tuple["Future[Execution]", "Future[Execution] | None"]]
+
+
+def _start(candidate: Candidate, commands: _Commands | None, config: Config) -> Begun:
+    """Queues every command of a candidate, on its base and on its result."""
+    minutes = candidate.spec.limits.minutes
+    seconds = 60 * (config.limits.minutes if minutes is None else min(minutes, config.limits.minutes))
+    begun: Begun = {}
+    for criterion in candidate.spec.accept:
+        if criterion.kind == "run" and commands is not None:
+            on_base = commands.on_base((candidate.base, criterion.subject, seconds))
+            on_result = commands.on_result((candidate.result, criterion.subject, seconds)) if candidate.result else None
+            begun[criterion.id] = (on_base, on_result)
+    return begun
+
+
+def _judge(
+    candidate: Candidate, begun: Begun, trees: _Trees, searcher: Searcher, config: Config, box: Sandbox, watched: _Watched
+) -> Results:
+    spec = candidate.spec
+    made = criteria.made_by(spec)
+    judged = []
+    for criterion in spec.accept:
+        watched.asks(criterion)
+        if criterion.id in begun:
+            on_base, on_result = begun[criterion.id]
+            one = criteria.judge_run(criterion, on_base.result(), on_result.result() if on_result else None, made)
+        else:
+            one = _judge_trees(criterion, candidate, trees, searcher, config)
+        judged.append(one)
+        watched.judged(one)
+    sandbox = box if begun else NOTHING_RAN
+    return Results(
+        spec.id, spec.digest, candidate.base, candidate.tree, candidate.changeset, tuple(judged), sandbox.as_json()
+    )  # fmt: skip
+
+
+def _judge_trees(
+    criterion: Criterion, candidate: Candidate, trees: _Trees, searcher: Searcher, config: Config
+) -> CriterionResult:
+    def holds(commit: str | None) -> bool | None:
+        if commit is None:
+            return None
+        return criteria.holds(criterion, trees.of(commit), specs=config.specs, search=searcher.search)
+
+    try:
+        return criteria.judge_trees(criterion, holds(candidate.base), holds(candidate.result))
+    except TooSlow as error:
+        red = None if criterion.guard else False
+        return CriterionResult(
+            criterion.id, str(criterion), red, green=False, seconds=0.0, reason=error.message, code="SP505"
+        )
+
+
+class _Watched:
+    """Tells how far one spec is."""
+
+    def __init__(self, candidate: Candidate, watch: Watch) -> None:
+        self._id = candidate.spec.id
+        self._all = len(candidate.spec.accept)
+        self._green = 0
+        self._watch = watch
+
+    def asks(self, criterion: Criterion) -> None:
+        self._watch(Event(self._id, "criteria", f"{criterion.id} {criterion}", green=self._green, criteria=self._all))
+
+    def judged(self, one: CriterionResult) -> None:
+        self._green += one.green is True and one.red is not False
+        self._watch(Event(self._id, "criteria", one.reason, green=self._green, criteria=self._all))
+
+
+class _Trees:
+    """The trees of commits, each read once. One thread at a time."""
+
+    def __init__(self, repo: Repo, objects: Objects) -> None:
+        self._repo = repo
+        self._objects = objects
+        self._trees: dict[str, Tree] = {}
+
+    def of(self, commit: str) -> Tree:
+        if commit not in self._trees:
+            self._trees[commit] = self._repo.tree(commit, self._objects)
+        return self._trees[commit]
+
+
+class _Commands:
+    """Runs commands on commits, several at a time; what many ask of one base is done once."""
+
+    def __init__(
+        self, pool: Pool, trees: _Trees, box: Sandbox, config: Config, git_dir: str | None, workers: int, *, twice: bool
+    ) -> None:  # fmt: skip
+        self._pool = pool
+        self._trees = trees
+        self._box = box
+        self._config = config
+        self._git_dir = git_dir
+        self._twice = twice
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._epochs: dict[str, int] = {}
+        self._shared: dict[Side, Future[Execution]] = {}
+        self._preparations = Preparations(pool.repo, pool, box, config)
+        self._keys = [model.key for model in config.models.values() if model.key]
+        self._threads = ThreadPoolExecutor(workers)
+        self._env(0, "/")  # a name that may not pass is refused before anything runs
+
+    def __enter__(self) -> _Commands:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._threads.shutdown(cancel_futures=True)
+
+    def on_base(self, side: Side) -> Future[Execution]:
+        if side not in self._shared:
+            self._shared[side] = self._threads.submit(self._run, side, twice=False)
+        return self._shared[side]
+
+    def on_result(self, side: Side) -> Future[Execution]:
+        return self._threads.submit(self._run, side, twice=self._twice)
+
+    def _run(self, side: Side, *, twice: bool) -> Execution:
+        done = self._once(side)
+        if not twice or done.exit != 0:
+            return done
+        again = self._once(side)
+        if again.exit == done.exit:
+            return done
+        why = again.fault or again.cap or f"exit {again.exit}"
+        return again._replace(exit=None, fault=f"flaky: green once, then {why}")
+
+    def _once(self, side: Side) -> Execution:
+        commit, command, seconds = side
+        try:
+            epoch = self._epoch(commit)
+            prepared = self._prepared(commit, epoch)
+            if prepared.fault:
+                return Execution(None, 0.0, fault=prepared.fault)
+            with self._pool.checkout(commit, git_dir=self._git_dir) as checkout:
+                env = self._env(epoch, self._box.place(checkout.folder))
+                fault = self._preparations.here(checkout, env)
+                if fault:
+                    return Execution(None, 0.0, fault=fault)
+                binds = [*(Bind(store, store) for store in checkout.stores), *place(prepared, checkout.folder)]
+                return self._box.run(
+                    command, folder=checkout.folder, env=env, caps=Caps(seconds=seconds), binds=binds, stop=self._stop
+                )
+        except Stopped:
+            raise
+        except WorldError as error:
+            return Execution(None, 0.0, fault=f"environment: {error.message}")
+
+    def _prepared(self, commit: str, epoch: int) -> Prepared:
+        if not self._config.prepare:
+            return Prepared()
+        with self._lock:
+            tree = self._trees.of(commit)
+            tree.paths()
+        return self._preparations.of(commit, tree, git_dir=self._git_dir, env=self._env(epoch, self._box.place("")))
+
+    def _epoch(self, commit: str) -> int:
+        if commit not in self._epochs:
+            said = self._pool.repo.git("show", "-s", "--format=%ct", commit, git_dir=self._git_dir)
+            self._epochs[commit] = int(said.split()[-1])
+        return self._epochs[commit]
+
+    def _env(self, epoch: int, place: str) -> Mapping[str, str]:
+        none = self._box.kind == "none"
+        private = (
+            {"home": os.path.join(os.path.dirname(place), "home"), "temporary": os.path.join(os.path.dirname(place), "tmp")}
+            if none
+            else {}
+        )
+        return environment(
+            path=self._config.path, names=self._config.env, keys=self._keys, epoch=epoch, place=place, **private
+        )
