@@ -27,17 +27,12 @@ def instructs(spec: Spec) -> list[Instruct]:
     return [change for change in spec.changes if isinstance(change, Instruct)]
 
 
-def drifts(spec: Spec, applied: Applied, tree: Tree) -> list[Drift]:
+def drifts(applied: Applied, tree: Tree) -> list[Drift]:
     """The exact sections that left no trace. Only an edit of a file that is still there can be ported."""
-    starts = sorted(change.line for change in spec.changes)
     found = []
-    for change in applied.left:
-        if isinstance(change, Instruct):
-            continue
-        end = next((line for line in starts if line > change.line), None)
-        said = [p.message for p in applied.problems if p.line >= change.line and (end is None or p.line < end)]
+    for change, problems in zip(applied.left, applied.reasons, strict=True):
         path = change.path if isinstance(change, Edit) and tree.read(change.path) is not None else None
-        found.append(Drift(change, path, said[0] if said else "it no longer fits"))
+        found.append(Drift(change, path, problems[0].message if problems else "it no longer fits"))
     return found
 
 

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from split_ci import edit, paths, text_rules
+from split_ci.changed_tree import FOLDER, GITLINK, SYMLINK, ChangedTree
 from split_ci.frozen import is_frozen
 from split_ci.spec import Create, Edit, Pair, Replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from split_ci.ports import Entry, File, Task, Tree
+    from split_ci.ports import File, Task, Tree
 
 Kind = Literal[
     "cut-off", "refused", "empty", "no-block", "no-path", "unfinished", "divider", "too-much",
@@ -24,7 +25,6 @@ FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[^`]*$")
 DECORATION = "`*\"'#: \t"
 MAX_CHARS = 2 * 1024 * 1024
 MAX_BLOCKS = 400
-FOLDER, SYMLINK, GITLINK = "040000", "120000", "160000"
 
 
 class Block(NamedTuple):
@@ -168,50 +168,6 @@ def _first_line(text: str) -> str:
     return " ".join(text.split())[:160]
 
 
-class Overlay:
-    """A tree with some files changed. A `ports.Tree`; the changed ones have no object id."""
-
-    def __init__(self, tree: Tree, files: Mapping[str, File | None]) -> None:
-        self._tree = tree
-        self._files = files
-        self._folders: dict[str, set[str]] = {}
-        for path, file in files.items():
-            if file is not None:
-                self._enter(path)
-
-    def _enter(self, path: str) -> None:
-        while path:
-            path, _, name = path.rpartition("/")
-            self._folders.setdefault(path, set()).add(name)
-
-    def entry(self, path: str) -> Entry | None:
-        from split_ci.ports import Entry  # noqa: PLC0415
-
-        if path in self._files:
-            file = self._files[path]
-            if file is not None:
-                return Entry(file.mode, "")
-        elif path not in self._folders:
-            found = self._tree.entry(path)
-            return found if found is None or found.mode != FOLDER or self.names(path) else None
-        return Entry(FOLDER, "") if path in self._folders else None
-
-    def names(self, folder: str) -> Sequence[str]:
-        start = folder + "/" if folder else ""
-        known = [n for n in self._tree.names(folder) if self._files.get(start + n, True) is not None]
-        return [*known, *sorted(self._folders.get(folder, set()) - set(known))]
-
-    def read(self, path: str) -> File | None:
-        return self._files[path] if path in self._files else self._tree.read(path)
-
-    def paths(self) -> Mapping[str, Entry]:
-        from split_ci.ports import Entry  # noqa: PLC0415
-
-        found = {p: e for p, e in self._tree.paths().items() if self._files.get(p, True) is not None}
-        found.update({p: Entry(f.mode, "") for p, f in self._files.items() if f is not None})
-        return found
-
-
 def apply_answer(answer: Answer, task: Task, files: Mapping[str, File | None]) -> Taken:
     """Applies the blocks in order on top of `files`: each whole or not at all, and only where a model may write."""
     made = dict(files)
@@ -244,7 +200,7 @@ def path_fault(path: str, task: Task) -> Fault | None:
 
 def _apply(block: Block, task: Task, made: dict[str, File | None]) -> Fault | None:
     """Applies one block to `made`; the fault where that can't be."""
-    tree = Overlay(task.tree, made)
+    tree = ChangedTree(task.tree, made)
     fault = _way_fault(block.path, tree) or _block_fault(block, tree) or _text_fault(block, task)
     if fault:
         return fault

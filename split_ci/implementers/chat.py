@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from split_ci import brief, failure, lesson, reply
 from split_ci.caps import BYTES_A_TOKEN, OverLimit
+from split_ci.changed_tree import ChangedTree
 from split_ci.errors import Refused, WorldError
 from split_ci.ports import Attempt, Message, Outcome, Request
 from split_ci.prompts import read_prompt
@@ -111,7 +112,7 @@ class Talk:
         return tuple(reply.Fault("untouched", group[0]) for group in missing)
 
     def _text(self, path: str) -> str | None:
-        found = brief.shown(reply.Overlay(self.task.tree, self.files).read(path))
+        found = brief.shown(ChangedTree(self.task.tree, self.files).read(path))
         return None if found.fault else found.text
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from split_ci import brief, failure, ledger, left, lesson, paths, reply
 from split_ci.caps import Account, Day, Silent, caps_of, no_journal
+from split_ci.changed_tree import ChangedTree
 from split_ci.changeset import Changed, Changeset
 from split_ci.frozen import frozen_paths
 from split_ci.implementers.exact import attempt_id, blob_at, derive, outcome_of
@@ -121,7 +122,7 @@ def _starts(repo: Repo, jobs: Sequence[Job]) -> list[Start]:
         for job in jobs:
             tree = trees.setdefault(job.base, repo.tree(job.base, objects))
             exact, applied = derive(job.spec, tree)
-            drifts = tuple(left.drifts(job.spec, applied, tree))
+            drifts = tuple(left.drifts(applied, tree))
             before: Mapping[str, File | None] = applied.files
             if job.parent and job.parent != job.base:
                 before = _between(repo, job, repo.tree(job.parent, objects))
@@ -206,7 +207,7 @@ def _task(run: Run, start: Start, base: Tree) -> Task:
     asked = [change.paths for change in left.instructs(spec)]
     named = [path for group in asked for path in group] + ported
     written = [path for path in start.applied.files if path not in ported]
-    tree = reply.Overlay(base, start.before)
+    tree = ChangedTree(base, start.before)
     seen = [*named, *(f.path for f in start.job.findings), *(p for p in start.before if p not in written)]
     return Task(
         spec=spec,
