@@ -41,6 +41,8 @@ EXPECTED = {  # what a refusal's message holds -> the reason
     "out of reach": "in specs/ or .split-ci.yaml", "this path": "a path that some system reads as another",
     "can't be told from": "names that a case-blind file system can't tell apart", "is a first commit": "a first commit",
     "changes nothing": "an empty commit",
+    "unable to read": "content that this copy of the repository lacks",
+    "is missing from the repository": "content that this copy of the repository lacks",
 }  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def _again(delta: Delta) -> tuple[Exact, ...] | None:
 def _modifications(path: str, old: bytes, new: File, hunks: bytes, patch: Patch | None) -> list[tuple[Exact, ...]]:
     before, after = text_or_none(old), text_or_none(new.data)
     if before is None or after is None:
-        return [(patch,)] if patch else []
+        return _from_bytes(path, old, after, new.mode, patch)
     edit = _edit_or_none(path, before, after, hunks)
     replace = _replace_or_none(path, before, after, new.mode)
     sized: list[tuple[float, Exact]] = []
@@ -157,6 +157,15 @@ def _modifications(path: str, old: bytes, new: File, hunks: bytes, patch: Patch 
     if edit and replace and ranked[0] is edit and _size(edit) > 1.5 * _size(replace):
         ranked.sort(key=lambda change: change is not replace)
     return [(change,) for change in ranked]
+
+
+def _from_bytes(path: str, old: bytes, after: str | None, mode: str, patch: Patch | None) -> list[tuple[Exact, ...]]:
+    """The ways out of content that is not UTF-8, whose bytes a patch holds as escapes."""
+    found: list[tuple[Exact, ...]] = [(patch,)] if patch else []
+    if after is not None:
+        anew = (Delete(path, 0), Create(path, after, mode == EXECUTABLE, 0))
+        found.insert(0 if is_binary(old) or not patch or _size(patch) > 2 * len(after) else 1, anew)
+    return found
 
 
 def _size(change: Exact) -> int:

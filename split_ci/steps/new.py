@@ -227,22 +227,28 @@ def _with_moved_binaries(found: Sequence[Row], objects: Objects) -> list[Row]:
 
     git looks for renames only where a path goes away.
     """
-    loose = {row.old_oid: row for row in found if row.status in "MD" and row.old_oid != row.new_oid}
-    result = {row.path: row for row in found}
+    loose: dict[str, list[Row]] = {}
     for row in found:
-        origin = loose.get(row.new_oid)
-        if row.status not in "AM" or origin is None or not is_binary(objects.blob(row.new_oid)):
+        if row.status in "MD" and row.old_oid != row.new_oid:
+            loose.setdefault(row.old_oid, []).append(row)
+    result = {row.path: row for row in found}
+    overwritten: dict[str, Row] = {}
+    for row in found:
+        if row.status not in "AM" or not loose.get(row.new_oid) or not is_binary(objects.blob(row.new_oid)):
             continue
-        del loose[row.new_oid]
+        origin = loose[row.new_oid].pop()
+        if row.status == "M" and result[row.path].status == "M":
+            overwritten[row.path] = row._replace(status="D")
         result[row.path] = row._replace(
             status="R", source=origin.path, old_oid=origin.old_oid, old_mode=origin.old_mode, hunks=b""
         )
+        overwritten.pop(origin.path, None)
         left = result[origin.path]
         if left.status == "D":
             del result[origin.path]
         elif left.status == "M":
             result[origin.path] = left._replace(status="A", hunks=b"")
-    return list(result.values())
+    return [*result.values(), *overwritten.values()]
 
 
 # --- from deltas to a spec that is proved
