@@ -16,6 +16,11 @@ from split_ci.errors import SplitCiError, UsageError, WorldError
 EVERY_DAY = "init doctor new design check explain run land drop coach demo".split()
 LOOKING = "status plan report audit".split()
 FOR_WORKFLOWS = "implement gate accept publish review comment record".split()
+GROUPS = {
+    "every day": EVERY_DAY,
+    "looking": LOOKING,
+    "for workflows (nobody needs these to use the others)": FOR_WORKFLOWS,
+}
 INTERRUPTED = 130
 
 
@@ -49,7 +54,7 @@ def _run(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         from split_ci.report.help import overview  # noqa: PLC0415
 
-        return overview()
+        return overview(GROUPS)
     if argv[0] == "--version":
         from split_ci.report.help import version  # noqa: PLC0415
 
