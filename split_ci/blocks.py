@@ -8,7 +8,7 @@ A property test holds it equal to a CommonMark library.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Literal, NamedTuple
 
 TAB = 4
@@ -20,11 +20,17 @@ HTML_NAMES = (
 ATTRIBUTE = r"""[ \t]+[A-Za-z_:][\w.:-]*(?:[ \t]*=[ \t]*(?:[^\s"'=<>`]+|'[^']*'|"[^"]*"))?"""
 WHOLE_TAG = rf"(?:<[A-Za-z][A-Za-z0-9-]*(?:{ATTRIBUTE})*[ \t]*/?>|</[A-Za-z][A-Za-z0-9-]*[ \t]*>)[ \t]*$"
 
+LABEL = r"\[(?=[^\]]*[^\s\]])(?:[^\[\]\\]|\\.|\\\n){1,999}\]:[ \t]*\n?[ \t]*"
+TITLE = (
+    r"(?:[ \t]+\n?[ \t]*|\n[ \t]*)"
+    r"""(?:"(?:[^"\\]|\\.|\\\n)*"|'(?:[^'\\]|\\.|\\\n)*'|\((?:[^()\\]|\\.|\\\n)*\))[ \t]*(?:\n|$)"""
+)
+
 
 class Block(NamedTuple):
-    """One heading, fence or paragraph, on the lines `line` to `end` (from 1).
+    r"""One heading, fence or paragraph, on the lines `line` to `end` (from 1).
 
-    `text` is a heading's or paragraph's inline source, or a fence's content, every line of it ending in `\\n`.
+    `text` is a heading's or paragraph's inline source, or a fence's content, every line of it ending in `\n`.
     `depth` counts the quotations and list items around it. `info` and `mark` (the opening run) are a fence's.
     """
 
@@ -40,7 +46,7 @@ class Block(NamedTuple):
 
 
 def scan(text: str, first: int = 1) -> list[Block]:
-    """The blocks of a Markdown text with `\\n` line ends, in order; `first` is the number of its first line."""
+    r"""The blocks of a Markdown text with `\n` line ends, in order; `first` is the number of its first line."""
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
@@ -377,13 +383,13 @@ def _without_definitions(paragraph: _Paragraph) -> tuple[int, str]:
 
 def _definition(text: str, at: int) -> int | None:
     """Where the link reference definition at a position ends, after its line end; None where there is none."""
-    label = _pattern(r"\[(?=[^\]]*[^\s\]])(?:[^\[\]\\]|\\.|\\\n){1,999}\]:[ \t]*\n?[ \t]*").match(text, at)
+    label = _pattern(LABEL).match(text, at)
     if not label:
         return None
     end = _destination(text, label.end())
     if end is None:
         return None
-    title = _pattern(r"""(?:[ \t]+\n?[ \t]*|\n[ \t]*)(?:"(?:[^"\\]|\\.|\\\n)*"|'(?:[^'\\]|\\.|\\\n)*'|\((?:[^()\\]|\\.|\\\n)*\))[ \t]*(?:\n|$)""").match(text, end)
+    title = _pattern(TITLE).match(text, end)
     if title:
         return title.end()
     bare = _pattern(r"[ \t]*(?:\n|\Z)").match(text, end)
@@ -408,6 +414,6 @@ def _destination(text: str, at: int) -> int | None:
     return at if at > start and not depth else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

@@ -8,8 +8,9 @@ from split_ci import patch
 
 
 class Pair(NamedTuple):
-    """One `Before:`/`After:` pair. Texts are whole lines ending in `\\n` (or empty); `count` is how often before must occur.
+    """One `Before:`/`After:` pair.
 
+    Texts are whole lines, ended by line feeds, or empty; `count` is how often before must occur.
     `line` and `after_line` are the lines of the opening fences: the text itself starts one line below.
     """
 
@@ -37,9 +38,10 @@ class Create(NamedTuple):
 
 
 class Replace(NamedTuple):
-    """The whole content of a file that exists. `text` lacks the last `\\n` for `(no final newline)`; line ends follow the file.
+    """The whole content of a file that exists.
 
-    `executable` sets the bit; without it the mode stays what it is.
+    `text` lacks the last line feed for `(no final newline)`; line ends follow the file. `executable` sets the bit; without
+    it the mode stays what it is.
     """
 
     path: str
@@ -61,8 +63,10 @@ class Move(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """git's own unified diff, as text with `\\n` line ends (carriage returns only where an `escaped` fence wrote them;
-    bytes that are not UTF-8, which only `\\xHH` can write, as surrogates)."""
+    """git's own unified diff, as text with line feeds as line ends.
+
+    Carriage returns are there only where an `escaped` fence wrote them, and bytes that are not UTF-8 are surrogates.
+    """
 
     diff: str
     line: int

@@ -11,7 +11,6 @@ from split_ci.frontmatter import Keys
 
 if TYPE_CHECKING:
     from split_ci.frontmatter import Value
-    from split_ci.problems import Problem
 
 KINDS = ("run", "exists", "missing", "contains", "lacks", "blob")
 ONE_OF = "one of `run`, `exists`, `missing`, `contains`, `lacks`, `blob`"
@@ -81,7 +80,11 @@ def _entry(keys: Keys, item: Value, number: int) -> Criterion | None:
     guard = inner.flag("guard")
     red = _red(inner, kinds, guard=guard)
     if len(kinds) != 1:
-        said = f"`{where}` holds {' and '.join(f'`{kind}`' for kind in kinds)}" if kinds else f"`{where}` says nothing to look for"
+        said = (
+            f"`{where}` holds {' and '.join(f'`{kind}`' for kind in kinds)}"
+            if kinds
+            else f"`{where}` says nothing to look for"
+        )
         inner.say("SP503", item, said, f"write exactly {ONE_OF}")
         return None
     found = READERS[kinds[0]](inner, kinds[0])
@@ -114,7 +117,9 @@ def _run(keys: Keys, kind: str) -> Criterion | None:
         return None
     fault = shell.command_fault(command)
     if fault:
-        keys.say("SP503", value, f"a shell can't read this command: {fault}", "mend it; in YAML, a `|` block needs no quoting")
+        keys.say(
+            "SP503", value, f"a shell can't read this command: {fault}", "mend it; in YAML, a `|` block needs no quoting"
+        )
     elif shell.always_passes(command):
         keys.say("SP502", value, f"`{_short(command)}` always passes", "write a command that fails before the change")
     return Criterion("", kind, command, value.line)
@@ -161,14 +166,21 @@ def _is_regex(keys: Keys, kind: str, regex: str) -> bool:
             pattern = re.compile(regex)
     except re.error as error:
         where = f" at character {error.pos + 1}" if error.pos is not None else ""
-        keys.say("SP503", value, f"`{_short(regex)}` is not a regular expression: {error.msg}{where}", "mend it, in Python's syntax")
+        keys.say(
+            "SP503",
+            value,
+            f"`{_short(regex)}` is not a regular expression: {error.msg}{where}",
+            "mend it, in Python's syntax",
+        )
         return False
     except (OverflowError, RecursionError):
         keys.say("SP503", value, f"`{_short(regex)}` is too large a regular expression", "make it simpler")
         return False
     if pattern.search("") and pattern.search("\x01\n\x02"):
         code = "SP502" if kind == "contains" else "SP503"
-        keys.say(code, value, f"`{_short(regex)}` matches every text", "make it match what the change makes, and nothing else")
+        keys.say(
+            code, value, f"`{_short(regex)}` matches every text", "make it match what the change makes, and nothing else"
+        )
     return True
 
 
@@ -181,7 +193,9 @@ def _blob(keys: Keys, kind: str) -> Criterion | None:
             inner.missing(name, "write it: `blob: {path: …, id: …}`")
     subject, blob, mode = inner.text("path"), inner.text("id"), inner.text("mode")
     if blob is not None and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob):
-        inner.say("SP112", inner.values["id"], "this is not the id of a blob", "write all 40 digits of `git hash-object FILE`")
+        inner.say(
+            "SP112", inner.values["id"], "this is not the id of a blob", "write all 40 digits of `git hash-object FILE`"
+        )
         blob = None
     if mode is not None and mode not in ("100644", "100755"):
         inner.say("SP112", inner.values["mode"], f"`{mode}` is not the mode of a file", 'write "100644" or "100755"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import patch
@@ -177,7 +178,9 @@ class _Section:
         if file is None:
             return None
         if model is None:
-            self.say("SP305", line, f"`{path}` is not UTF-8 text", "such a file can be moved, deleted or patched, not edited")
+            self.say(
+                "SP305", line, f"`{path}` is not UTF-8 text", "such a file can be moved, deleted or patched, not edited"
+            )
             return None
         return file, model
 
@@ -190,7 +193,9 @@ class _Section:
             model = self._pair(change.path, model, pair)
         new = File(model.data(), file.mode)
         if new == file and not self.problems:
-            self.say("SP307", change.line, f"nothing would change in `{change.path}`", "take the section away, or mend `After`")
+            self.say(
+                "SP307", change.line, f"nothing would change in `{change.path}`", "take the section away, or mend `After`"
+            )
         return _Step({change.path: new}, len(change.pairs))
 
     def _pair(self, path: str, model: LineModel, pair: Pair) -> LineModel:
@@ -199,7 +204,7 @@ class _Section:
             self.say("SP130", pair.line, "`Before` is empty", "repeat a line as an anchor, in both")
             return model
         places = occurrences(model.text, before, max(pair.count, SHOWN))
-        overlap = any(two - one < len(before) for one, two in zip(places, places[1:], strict=False))
+        overlap = any(two - one < len(before) for one, two in pairwise(places))
         if not places:
             self._absent(path, model, pair)
         elif len(places) != pair.count or overlap:
@@ -216,7 +221,10 @@ class _Section:
         if self._was_there(path, model, pair):
             clause, fix = "an earlier section or pair changed it", "write `Before` as that leaves the text"
         elif len(done) == 1:
-            clause, fix = f"that of `After` is, at line {_line(model.text, done[0])}", "take the pair away if it is done already"
+            clause, fix = (
+                f"that of `After` is, at line {_line(model.text, done[0])}",
+                "take the pair away if it is done already",
+            )
         else:
             clause = nearest(model.text if model.data() else "", pair.before)
             fix = f"copy the lines from `{path}` as they are"
@@ -258,7 +266,9 @@ class _Section:
         mark = BOM if model.bom and not text.startswith("\ufeff") else b""
         new = File(mark + text.encode(), EXECUTABLE if change.executable else file.mode)
         if new == file:
-            self.say("SP307", change.line, f"nothing would change in `{change.path}`", "take the section away, or mend its text")
+            self.say(
+                "SP307", change.line, f"nothing would change in `{change.path}`", "take the section away, or mend its text"
+            )
         return _Step({change.path: new})
 
     def _move(self, change: Move) -> _Step | None:

@@ -39,12 +39,17 @@ def decode(text: str) -> bytes | EscapeFault:
 def _escape(text: str, at: int) -> tuple[int, bytes] | str:
     """Where the escape that starts at a position ends, and its bytes; or what is wrong with it."""
     kind = text[at + 1 : at + 2]
-    if kind in SIMPLE and kind:
-        if kind == "0" and text[at + 2 : at + 3].isdigit():
-            return r"an octal escape: write \xHH"
+    if kind == "0" and text[at + 2 : at + 3].isdigit():
+        return r"octal escapes are not known: write `\xHH`"
+    if kind in SIMPLE:
         return at + 2, SIMPLE[kind]
-    if kind not in LENGTHS or not kind:
-        return f"`\\{kind.strip()}` is not an escape"
+    if kind in LENGTHS:
+        return _number(text, at, kind)
+    return f"`\\{kind.strip()}` is not an escape"
+
+
+def _number(text: str, at: int, kind: str) -> tuple[int, bytes] | str:
+    """The same for escapes of hexadecimal digits."""
     end = at + 2 + LENGTHS[kind]
     digits = text[at + 2 : end]
     if not re.fullmatch(r"[0-9a-fA-F]+", digits) or len(digits) < LENGTHS[kind]:
@@ -59,7 +64,8 @@ def _escape(text: str, at: int) -> tuple[int, bytes] | str:
 
 def encode(data: str) -> str:
     """The inverse, for text that a plain fence can't hold: carriage returns, control characters, blanks at line ends and
-    backslashes become escapes; line ends stay."""
+    backslashes become escapes; line ends stay.
+    """
     shown = re.sub(r"[\\\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029]", lambda m: _shown(m[0]), data)
     return re.sub(r"[ \t]+(?=\n|\Z)", lambda m: "".join(r"\x20" if c == " " else r"\t" for c in m[0]), shown)
 

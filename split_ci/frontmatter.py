@@ -57,7 +57,7 @@ class FrontMatter(NamedTuple):
 
 
 def read(text: str, path: str) -> FrontMatter:
-    """The front matter of a text with `\\n` line ends: what stands between a first line `---` and the next one."""
+    r"""The front matter of a text with `\n` line ends: what stands between a first line `---` and the next one."""
     first, _, rest = text.partition("\n")
     if first.rstrip(" \t") != MARK:
         return FrontMatter(None, (problem("SP103", path, 1, *_absent(text)),), text, 1)
@@ -100,7 +100,13 @@ def parse(text: str, path: str, first: int = 1) -> tuple[Value | None, tuple[Pro
         return None, tuple(reader.problems)
     if value is not None and value.kind != "map":
         reader.problems.append(
-            problem("SP111", path, value.line, f"the front matter is {SAID[value.kind]}, not a mapping", "write `key: value` lines")
+            problem(
+                "SP111",
+                path,
+                value.line,
+                f"the front matter is {SAID[value.kind]}, not a mapping",
+                "write `key: value` lines",
+            )
         )
         value = None
     return value, tuple(reader.problems)
@@ -141,7 +147,12 @@ class _Reader:
             name = type(event).__name__
             if name in ("ScalarEvent", "SequenceStartEvent", "MappingStartEvent", "AliasEvent"):
                 if value is not None:
-                    self.say("SP105", "the front matter holds a second document", "take away the `...` line", event.start_mark.line)
+                    self.say(
+                        "SP105",
+                        "the front matter holds a second document",
+                        "take away the `...` line",
+                        event.start_mark.line,
+                    )
                     return None
                 value = self._value(loader)
             else:
@@ -263,7 +274,9 @@ class Keys:
             return None
         trap = _trap(value)
         if trap:
-            self.say("SP108", value, f"`{self.where}{name}`: YAML reads `{value.text}` as {trap}", f'quote it: "{value.text}"')
+            self.say(
+                "SP108", value, f"`{self.where}{name}`: YAML reads `{value.text}` as {trap}", f'quote it: "{value.text}"'
+            )
             return None
         if not value.text.strip():
             self.say("SP112", value, f"`{self.where}{name}` is empty", "write its value, or take the line away")
@@ -292,7 +305,12 @@ class Keys:
         if value is None:
             return False
         if value.kind == "bool" and value.text not in ("true", "false"):
-            self.say("SP108", value, f"`{self.where}{name}`: `{value.text}` is true or false to some readers only", "write `true` or `false`")
+            self.say(
+                "SP108",
+                value,
+                f"`{self.where}{name}`: `{value.text}` is true or false to some readers only",
+                "write `true` or `false`",
+            )
         elif value.kind != "bool":
             self.wrong(name, value, "true or false")
         return value.text == "true" and value.kind == "bool"
@@ -319,7 +337,9 @@ class Keys:
             self._odd_number(name, value)
             return None
         if not 0 < float(value.text) <= high:
-            self.say("SP112", value, f"`{self.where}{name}` is {value.text[:20]}", f"write a number over 0 and up to {high:g}")
+            self.say(
+                "SP112", value, f"`{self.where}{name}` is {value.text[:20]}", f"write a number over 0 and up to {high:g}"
+            )
             return None
         return float(value.text)
 

@@ -49,7 +49,7 @@ class Overlay:
         return self._files[path] if path in self._files else self.base(path)
 
     def mode(self, path: str) -> str | None:
-        """git's mode of what is at a path now; None where there is nothing."""
+        """The mode, as git has it, of what is at a path now; None where there is nothing."""
         file = self._files.get(path)
         if file is not None:
             return file.mode

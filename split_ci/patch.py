@@ -11,9 +11,9 @@ QUOTED = {"a": b"\a", "b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t"
 
 
 class Hunk(NamedTuple):
-    """One hunk: where it starts in the old file (from 1; 0 in an empty one), and its lines with their marks taken off.
+    r"""One hunk: where it starts in the old file (from 1; 0 in an empty one), its lines without marks.
 
-    Lines end in `\\n`, but for one that lacks its final newline. `tail` says whether the last line is context.
+    Lines end in `\n`, but for one that lacks its final newline. `tail` says whether the last line is context.
     """
 
     start: int
@@ -52,7 +52,7 @@ def patch_paths(diff: str) -> tuple[tuple[str, Verb], ...]:
 
 
 def parse(diff: str) -> tuple[Part, ...] | PatchFault:
-    """The parts of a diff as `git diff` writes it. `diff` has `\\n` line ends; bytes that are not UTF-8 are surrogates."""
+    r"""The parts of a diff as `git diff` writes it. `diff` has `\n` line ends; bytes that are not UTF-8 are surrogates."""
     return _Reader(diff).parts()
 
 
@@ -138,7 +138,9 @@ class _Reader:
                 raise self._fail(f"the diff changes {kind}", "only plain files can be changed", "SP308")
         line = self.lines[self.at] if self.at < len(self.lines) else ""
         if line.startswith(("GIT binary patch", "Binary files ")):
-            raise self._fail("a binary patch", "move or delete binary files; their content can't be written in a spec", "SP308")
+            raise self._fail(
+                "a binary patch", "move or delete binary files; their content can't be written in a spec", "SP308"
+            )
 
     def _names(self, header: str, extended: dict[str, str]) -> tuple[str, str]:
         for verb in ("rename", "copy"):
@@ -167,13 +169,24 @@ class _Reader:
                 return names.pop()
         else:
             half = len(text) // 2
-            if text[half : half + 3] == " b/" and text.startswith("a/") and text[2:half] == text[half + 3 :] and text[2:half]:
+            if (
+                text[half : half + 3] == " b/"
+                and text.startswith("a/")
+                and text[2:half] == text[half + 3 :]
+                and text[2:half]
+            ):
                 return text[2:half]
-        raise _Faulty(PatchFault("SP129", self.at, "the two names are not `a/NAME b/NAME`", "make it with `git diff`, with its prefixes"))
+        raise _Faulty(
+            PatchFault(
+                "SP129", self.at, "the two names are not `a/NAME b/NAME`", "make it with `git diff`, with its prefixes"
+            )
+        )
 
     def _stripped(self, name: str, prefix: str) -> str:
         if not name.startswith(prefix) or name == prefix:
-            raise self._fail(f"the name `{name}` does not start with `{prefix}`", "make it with `git diff`, with its prefixes")
+            raise self._fail(
+                f"the name `{name}` does not start with `{prefix}`", "make it with `git diff`, with its prefixes"
+            )
         return name[len(prefix) :]
 
     def _unquoted(self, text: str) -> str:
@@ -213,7 +226,9 @@ class _Reader:
         return tuple(hunks)
 
     def _hunk(self) -> Hunk:
-        head = re.match(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@(?: |$)", self.lines[self.at])
+        head = re.match(
+            r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@(?: |$)", self.lines[self.at]
+        )
         if not head:
             raise self._fail("this line is not `@@ -l,n +l,n @@`")
         line = self.at + 1
@@ -264,19 +279,22 @@ class Misfit(NamedTuple):
 
 
 def apply_hunks(data: bytes, hunks: tuple[Hunk, ...]) -> bytes | Misfit:
-    """A file's new content. A hunk fits where it says, else where its old lines stand exactly once after the hunk before it."""
-    if not hunks:
-        return data
+    """A file's new content: every hunk fits at the line that it states, or each stands exactly once after the one before.
+
+    Plain hunks (without a carriage return) follow a file whose every line end is a carriage return and a line feed.
+    """
     lines = data.split(b"\n")
     lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
-    if all(line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")) and b"\n" in data:
+    if b"\n" in data and data.count(b"\n") == data.count(b"\r\n"):
         hunks = _with_returns(hunks)
+    places = _stated(lines, hunks)
+    if places is None:
+        places = _searched(lines, hunks)
+    if isinstance(places, Misfit):
+        return places
     out: list[bytes] = []
     at = 0
-    for hunk in hunks:
-        place = _place(lines, hunk, at)
-        if isinstance(place, str):
-            return Misfit(hunk.line, place)
+    for hunk, place in zip(hunks, places, strict=True):
         out += lines[at:place]
         out += hunk.after
         at = place + len(hunk.before)
@@ -284,47 +302,67 @@ def apply_hunks(data: bytes, hunks: tuple[Hunk, ...]) -> bytes | Misfit:
 
 
 def _with_returns(hunks: tuple[Hunk, ...]) -> tuple[Hunk, ...]:
-    """The hunks as a file wants them whose every line end is a carriage return and a line feed."""
     if any(b"\r" in line for hunk in hunks for line in hunk.before + hunk.after):
         return hunks
-    def crlf(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        return tuple(line[:-1] + b"\r\n" if line.endswith(b"\n") else line for line in lines)
-    return tuple(hunk._replace(before=crlf(hunk.before), after=crlf(hunk.after)) for hunk in hunks)
+    return tuple(hunk._replace(before=_returned(hunk.before), after=_returned(hunk.after)) for hunk in hunks)
 
 
-def _place(lines: list[bytes], hunk: Hunk, at: int) -> int | str:
-    """The index of the first line that a hunk replaces, or why there is none. As git does it, a hunk without context below
-    belongs at the end, and one that starts at line 1 at the start."""
-    size = len(hunk.before)
-    last = len(lines) - size
-    if not size:
-        return 0 if not lines and at == 0 else "the hunk has no line of context, and the file is not empty"
-    stated = hunk.start - 1
-    ends = not hunk.tail
-    if at <= stated <= last and tuple(lines[stated : stated + size]) == hunk.before and (not ends or stated == last):
-        return stated
-    if ends or hunk.start <= 1:
-        only = last if ends else 0
-        first = hunk.start <= 1 and only > 0
-        found = [only] if only >= at and not first and tuple(lines[only : only + size]) == hunk.before else []
-    else:
-        found = _elsewhere(lines, hunk.before, at)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        return f"its old lines are not in the file (it says line {hunk.start})"
-    shown = ", ".join(str(place + 1) for place in found[:5])
-    return f"its old lines are not at line {hunk.start}, and elsewhere more than once (lines {shown})"
+def _returned(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(line[:-1] + b"\r\n" if line.endswith(b"\n") else line for line in lines)
 
 
-def _elsewhere(lines: list[bytes], before: tuple[bytes, ...], at: int) -> list[int]:
-    """Where lines stand in a file, from an index on; at most six places are looked for."""
-    text, key = b"\n" + b"".join(lines[at:]), b"\n" + b"".join(before)
+def _stated(lines: list[bytes], hunks: tuple[Hunk, ...]) -> list[int] | None:
+    """The indexes of the lines that the hunks state; None where one of them does not fit there."""
+    places: list[int] = []
+    at = 0
+    for hunk in hunks:
+        place = max(hunk.start - 1, 0)
+        if place < at or not _fits(lines, hunk, place):
+            return None
+        places.append(place)
+        at = place + len(hunk.before)
+    return places
+
+
+def _fits(lines: list[bytes], hunk: Hunk, place: int) -> bool:
+    """Whether a hunk fits at an index. As in git, one without context below ends the file, one from line 1 starts it."""
+    end = place + len(hunk.before)
+    if end > len(lines) or (not hunk.tail and end < len(lines)) or (hunk.start <= 1 and place):
+        return False
+    return tuple(lines[place:end]) == hunk.before
+
+
+def _searched(lines: list[bytes], hunks: tuple[Hunk, ...]) -> list[int] | Misfit:
+    """The only places where hunks fit, one after the other, in a file that is not the one they were made from."""
+    places: list[int] = []
+    at = 0
+    for hunk in hunks:
+        if not hunk.before:
+            return Misfit(hunk.line, "it has no line of context, and the file is not empty")
+        found = _fitting(lines, hunk, at)
+        if not found:
+            return Misfit(hunk.line, f"its old lines (from line {hunk.start}) are not there")
+        if len(found) > 1:
+            shown = ", ".join(str(place + 1) for place in found[:5])
+            return Misfit(
+                hunk.line, f"its old lines are not at line {hunk.start}, and more than once elsewhere (lines {shown})"
+            )
+        places.append(found[0])
+        at = found[0] + len(hunk.before)
+    return places
+
+
+def _fitting(lines: list[bytes], hunk: Hunk, at: int) -> list[int]:
+    """Where a hunk fits, from an index on; at most six places."""
+    if hunk.start <= 1 or not hunk.tail:
+        place = 0 if hunk.start <= 1 else len(lines) - len(hunk.before)
+        return [place] if place >= at and _fits(lines, hunk, place) else []
+    text, key = b"\n" + b"".join(lines[at:]), b"\n" + b"".join(hunk.before)
     found: list[int] = []
     start, line = 0, at
     while len(found) < 6 and (next_ := text.find(key, start)) >= 0:
         line += text.count(b"\n", start, next_)
-        if key.endswith(b"\n") or next_ + len(key) == len(text):
+        if _fits(lines, hunk, line):
             found.append(line)
         start, line = next_ + 1, line + 1
     return found

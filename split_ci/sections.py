@@ -26,7 +26,7 @@ FORMS = {
 }
 FLAGS = {"Create": ("executable", "no final newline", "crlf"), "Replace": ("executable", "no final newline")}
 LABEL = r"(Before|After)(?: \(([1-9][0-9]{0,5}) times?\))?:\Z"
-LABEL_LIKE = r"(?i)\W*(?:before|befor|bevore|after|aftr|old|new|original|search|find|replace|replacement|with|from|to|was|now|current)\b"
+LABEL_LIKE = r"(?i)\W*(?:before|befor|bevore|after|aftr|old|new|original|search|find|replace|with|from|to|was|now)\b"
 
 
 class Body(NamedTuple):
@@ -106,8 +106,16 @@ class _Reader:
 
     def _nothing(self, found: bool) -> None:
         if not found:
-            close = [b.line for b in self.blocks if b.kind == "heading" and b.text.strip().lower() in ("changes", "change", "the changes")]
-            fix = "write the heading exactly `## Changes`" if close else "write `## Changes` and a section such as `### Edit `path``"
+            close = [
+                b.line
+                for b in self.blocks
+                if b.kind == "heading" and b.text.strip().lower() in ("changes", "change", "the changes")
+            ]
+            fix = (
+                "write the heading exactly `## Changes`"
+                if close
+                else "write `## Changes` and a section such as `### Edit `path``"
+            )
             self.say("SP120", close[0] if close else self.first, "there is no section `## Changes`", fix)
         elif not self.changes and not self.problems:
             line = next(b.line for b in self.blocks if b.kind == "heading" and b.text == "Changes" and b.level == 2)
@@ -147,7 +155,12 @@ class _Reader:
         for inner in blocks:
             self._misplaced(inner, inside=True)
             if inner.kind == "fence" and not inner.closed:
-                self.say("SP127", inner.line, f"the fence `{inner.mark}` is not closed", f"write `{inner.mark}` on a line of its own below it")
+                self.say(
+                    "SP127",
+                    inner.line,
+                    f"the fence `{inner.mark}` is not closed",
+                    f"write `{inner.mark}` on a line of its own below it",
+                )
         if heading is not None:
             change = self._change(_Section(heading, block.line, blocks, last))
             if change is not None and not self.failed:
@@ -196,16 +209,31 @@ class _Reader:
     def _instruct(self, section: _Section) -> Change | None:
         prose = self._raw(section.line + 1, section.end)
         if not prose:
-            self.say("SP132", section.line, "`Instruct` says nothing", "write what to do, and how a reader will know that it is right")
+            self.say(
+                "SP132",
+                section.line,
+                "`Instruct` says nothing",
+                "write what to do, and how a reader will know that it is right",
+            )
         return Instruct(section.heading.paths, prose, section.line)
 
     def _one_fence(self, verb: str, blocks: list[Block], line: int) -> Block | None:
         fences = [b for b in blocks if b.kind == "fence"]
         if not fences:
-            self.say("SP125", line, f"`{verb}` has no fence", "write the whole text into one" if verb != "Patch" else "put the diff into one")
+            self.say(
+                "SP125",
+                line,
+                f"`{verb}` has no fence",
+                "write the whole text into one" if verb != "Patch" else "put the diff into one",
+            )
             return None
         for fence in fences[1:]:
-            self.say("SP124", fence.line, f"`{verb}` takes one fence, this is another", "make a fence that holds fences longer than they are")
+            self.say(
+                "SP124",
+                fence.line,
+                f"`{verb}` takes one fence, this is another",
+                "make a fence that holds fences longer than they are",
+            )
         return fences[0]
 
     def _patch(self, fence: Block, line: int) -> Change | None:
@@ -242,11 +270,18 @@ class _Reader:
                     self._unlabelled(block, above)
                 elif label[1] == "Before":
                     if before:
-                        self.say("SP125", before[0].line, "this `Before:` has no `After:`", "write `After:` and a fence below it")
+                        self.say(
+                            "SP125", before[0].line, "this `Before:` has no `After:`", "write `After:` and a fence below it"
+                        )
                     before = (block, int(label[2] or 1))
                 elif before is None or label[2]:
                     said = "this `After:` has no `Before:`" if before is None else "`After` takes no number"
-                    self.say("SP125" if before is None else "SP123", block.line, said, "write `Before:` and a fence, then `After:` and a fence")
+                    self.say(
+                        "SP125" if before is None else "SP123",
+                        block.line,
+                        said,
+                        "write `Before:` and a fence, then `After:` and a fence",
+                    )
                 else:
                     self._pair(pairs, before, block)
                     before = None
@@ -268,7 +303,11 @@ class _Reader:
             if re.match(LABEL, last):
                 self.say("SP123", above.end, f"`{last}` is not a paragraph of its own", "leave an empty line above it")
                 return
-            if "\n" not in above.text and len(last) <= 40 and (last.endswith((":", ":**", ":*")) or re.match(LABEL_LIKE, last)):
+            if (
+                "\n" not in above.text
+                and len(last) <= 40
+                and (last.endswith((":", ":**", ":*")) or re.match(LABEL_LIKE, last))
+            ):
                 self.say("SP123", above.line, f"`{last}` is not a label", "write `Before:`, `Before (3 times):` or `After:`")
                 return
         self.say("SP124", fence.line, "a fence without a label", "write `Before:` or `After:` above it, or take it away")
@@ -278,7 +317,12 @@ class _Reader:
         if old == "":
             self.say("SP130", before[0].line, "`Before` is empty", "repeat a line as an anchor, in both; or use `Replace`")
         elif old is not None and old == new:
-            self.say("SP131", after.line, "`After` is the same as `Before`", "write what shall be there instead, or take the pair away")
+            self.say(
+                "SP131",
+                after.line,
+                "`After` is the same as `Before`",
+                "write what shall be there instead, or take the pair away",
+            )
         pairs.append(Pair(old or "", new or "", before[1], before[0].line, after.line))
 
     def _text(self, fence: Block) -> str | None:

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-ALWAYS = frozenset(["true", ":", "echo", "printf", "pwd", "sleep", "/bin/true", "/usr/bin/true", "/bin/echo", "/usr/bin/echo"])
-COMPLEX = frozenset("if then elif else fi for while until do done case esac function select { } (( [[ ! time coproc".split())
+ALWAYS = frozenset(
+    ["true", ":", "echo", "printf", "pwd", "sleep", "/bin/true", "/usr/bin/true", "/bin/echo", "/usr/bin/echo"]
+)
+COMPLEX = frozenset(
+    [
+        "if",
+        "then",
+        "elif",
+        "else",
+        "fi",
+        "for",
+        "while",
+        "until",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "function",
+        "select",
+        "{",
+        "}",
+        "((",
+        "[[",
+        "!",
+        "time",
+        "coproc",
+    ]
+)
 OPERATORS = ("&&", "||", ";;", ";", "|&", "|", "&", "\n")
 
 
@@ -30,7 +57,7 @@ def _operator_fault(words: list[str]) -> str | None:
         return f"it starts with `{meaning[0]}`"
     if meaning[-1] in ("&&", "||", "|", "|&"):
         return f"it ends with `{meaning[-1]}`"
-    for one, two in zip(words, words[1:], strict=False):
+    for one, two in pairwise(words):
         if one in OPERATORS and two in ("&&", "||", "|", "|&", ";", "&") and one != "\n":
             return f"there is nothing between `{one}` and `{two}`"
     return None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from split_ci.problems import Problem
 
 __all__ = [
-    "Change", "Create", "Criterion", "Delete", "Edit", "Exact", "Instruct", "Limits", "Move", "Pair", "Parsed", "Patch", "Red",
-    "Replace", "Spec", "id_fault", "parse_spec", "spec_id", "touched",
+    "Change", "Create", "Criterion", "Delete", "Edit", "Exact", "Instruct", "Limits", "Move", "Pair", "Parsed", "Patch",
+    "Red", "Replace", "Spec", "id_fault", "parse_spec", "spec_id", "touched",
 ]  # fmt: skip
 
 ID = r"[a-z0-9][a-z0-9-]{0,62}"
@@ -124,7 +124,7 @@ def parse_spec(data: bytes, path: str) -> Parsed:
 
 
 def _text(data: bytes, path: str, problems: list[Problem]) -> str | None:
-    """The file as text with `\\n` line ends; None, and a problem, where it is not plain UTF-8."""
+    r"""The file as text with `\n` line ends; None, and a problem, where it is not plain UTF-8."""
     if len(data) > MAX_BYTES:
         said = f"the file has {len(data):,} bytes, at most {MAX_BYTES:,} are allowed"
         problems.append(problem("SP102", path, 1, said, "split it into several specs"))
@@ -135,7 +135,16 @@ def _text(data: bytes, path: str, problems: list[Problem]) -> str | None:
         line = data.count(b"\n", 0, error.start) + 1
         column = len(data[data.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8", "replace")) + 1
         said = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        problems.append(problem("SP101", path, line, said, "save it as UTF-8; write odd bytes in a fence whose info ends in `escaped`", column))
+        problems.append(
+            problem(
+                "SP101",
+                path,
+                line,
+                said,
+                "save it as UTF-8; write odd bytes in a fence whose info ends in `escaped`",
+                column,
+            )
+        )
         return None
     text = text.replace("\r\n", "\n")
     ok = True
@@ -157,7 +166,12 @@ def _title(keys: Keys) -> str | None:
         return None
     value = keys.values["title"]
     if len(title) > MAX_TITLE:
-        keys.say("SP112", value, f"`title` has {len(title)} characters", f"say it in at most {MAX_TITLE}; the rest goes to `## Why`")
+        keys.say(
+            "SP112",
+            value,
+            f"`title` has {len(title)} characters",
+            f"say it in at most {MAX_TITLE}; the rest goes to `## Why`",
+        )
     if not title.isprintable() or title != title.strip():
         keys.say("SP112", value, "`title` holds more than one line of plain text", "write one line")
     return title
@@ -183,7 +197,12 @@ def _ids(keys: Keys, key: str) -> tuple[str, ...]:
     for text, value in keys.texts_at(key):
         fault = id_fault(text)
         if fault:
-            keys.say("SP112", value, f"`{text[:80]}` is not a spec id: {fault}", "write the name of a file in `specs/`, without `.md`")
+            keys.say(
+                "SP112",
+                value,
+                f"`{text[:80]}` is not a spec id: {fault}",
+                "write the name of a file in `specs/`, without `.md`",
+            )
         elif text in found:
             keys.say("SP112", value, f"`{text}` is in `{key}` twice", "take one away")
         else:
@@ -197,7 +216,12 @@ def _codes(keys: Keys) -> tuple[str, ...]:
         if text not in CODES:
             keys.say("SP112", value, f"`{text}` is not the code of a problem", "write a code that `split-ci check` printed")
         elif not CODES[text].waivable:
-            keys.say("SP112", value, f"{text} can't be waived: {CODES[text].title}", "mend what it says; only judgements of taste can be waived")
+            keys.say(
+                "SP112",
+                value,
+                f"{text} can't be waived: {CODES[text].title}",
+                "mend what it says; only judgements of taste can be waived",
+            )
         else:
             found.append(text)
     return tuple(dict.fromkeys(found))
@@ -208,5 +232,8 @@ def _limits(keys: Keys) -> Limits:
     if inner is None:
         return Limits()
     return Limits(
-        inner.whole("rounds", 1, 100), inner.number("minutes", 1440), inner.whole("tokens", 1, 10**9), inner.number("usd", 10_000)
+        inner.whole("rounds", 1, 100),
+        inner.number("minutes", 1440),
+        inner.whole("tokens", 1, 10**9),
+        inner.number("usd", 10_000),
     )
