@@ -97,10 +97,12 @@ def _blocks(lines: Sequence[str]) -> tuple[list[Block], list[Fault]]:
             number += 1
             continue
         path = _path_above(lines, number, free_since) or (last_path if _only_fences(lines[free_since:number]) else "")
+        start = number
         found, number = _block(lines, number, path)
         free_since = number
         if isinstance(found, Fault):
             faults.append(found)
+            free_since = start + 1 if found.kind == "unfinished" else number
         else:
             blocks.append(found)
             last_path = found.path
