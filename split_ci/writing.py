@@ -11,6 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from split_ci.invisible import hidden, invisibles
+from split_ci.paths import path_fault
 from split_ci.spec import Create, Delete, Edit, Instruct, Move, Patch, Replace
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def slug(title: str) -> str:
     if len(words) > ID_CHARACTERS:
         at = words.rfind("-", 0, ID_CHARACTERS + 1)
         words = words[: at if at > 0 else ID_CHARACTERS]
-    return f"{words}-spec" if words in RESERVED_IDS else words or "change"
+    return f"{words}-spec" if words in RESERVED_IDS or path_fault(f"{words}.md") else words or "change"
 
 
 def code_span(text: str) -> str:

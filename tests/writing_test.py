@@ -120,7 +120,7 @@ def test_one_line(text: str, line: str) -> None:
 
 SLUGS = [
     ("Fold the two loaders into one", "fold-the-two-loaders-into-one"), ("Don't crash", "dont-crash"), ("Ünïcode Straße", "unicode-strae"),
-    ("漢字", "change"), ("README", "readme-spec"), ("--x--", "x"), ("a" * 80, "a" * 50), ("word " * 20, "-".join(["word"] * 10)),
+    ("漢字", "change"), ("README", "readme-spec"), ("Con!", "con-spec"), ("--x--", "x"), ("a" * 80, "a" * 50), ("word " * 20, "-".join(["word"] * 10)),
     ("fix(ui): #12, v1.2", "fix-ui-12-v1-2"),
 ]  # fmt: skip
 

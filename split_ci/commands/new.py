@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
     written = _write_spec(args, repo, config, id_)
     if not id_:
         _refuse_taken(repo, config, written.id, args.out)
-    path = args.out or os.path.join(repo.root, config.specs, f"{written.id}.md")
+    path = args.out or os.path.join(_specs_folder(repo, config), f"{written.id}.md")
     _save(path, written.data)
     _tell(args.format, written, os.path.relpath(path))
     return 0
@@ -101,6 +101,8 @@ def _refuse_taken(repo: Repo, config: Config, id_: str, out: str | None) -> None
     if out is not None:
         if os.path.lexists(out):
             raise Refused(f"{out} is there already, and nothing is overwritten", hint="another name for --out")
+        if not os.path.isdir(os.path.dirname(os.path.abspath(out))):
+            raise Refused(f"{out}: there is no such folder", hint="mkdir -p, then again")
         return
     for folder in (config.specs, f"{config.specs}/landed"):
         where = os.path.join(repo.root, folder)
@@ -112,12 +114,24 @@ def _refuse_taken(repo: Repo, config: Config, id_: str, out: str | None) -> None
             )
 
 
+def _specs_folder(repo: Repo, config: Config) -> str:
+    """The folder that specs lie in, made where it is not there; no link is followed to it."""
+    from split_ci.errors import Refused
+
+    where = repo.root
+    for name in config.specs.split("/"):
+        where = os.path.join(where, name)
+        if os.path.lexists(where) and (os.path.islink(where) or not os.path.isdir(where)):
+            raise Refused(f"{config.specs}: {name} is not a plain folder, and nothing is written through it")
+    os.makedirs(where, exist_ok=True)
+    return where
+
+
 def _save(path: str, data: bytes) -> None:
     """The whole file or none, even when killed; never over another."""
     from split_ci.errors import Refused
 
     folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
     part = os.path.join(folder, f".{os.path.basename(path)}.{os.getpid()}.part")
     try:
         with open(part, "xb") as file:
