@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.lesson import FOLDER, Lesson, duplicate_problems, parse_lesson
+from split_ci.lesson import FOLDER, MAX_BYTES, Lesson, duplicate_problems, parse_lesson
+from split_ci.ports import Entry, File
 from split_ci.problems import Problem, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from split_ci.config import Config
     from split_ci.git import Repo
@@ -73,17 +76,19 @@ def load_lessons(repo: Repo, config: Config) -> Library:
     return Library(lessons, commit, problems)
 
 
-def read_lessons(tree: Tree, specs: str = "specs") -> tuple[tuple[Lesson, ...], tuple[Problem, ...]]:
-    """The lessons of a tree by id, doubles left out, and the problems of all files in the folder."""
+def read_lessons(
+    tree: Tree, specs: str = "specs", *, doubles: bool = False
+) -> tuple[tuple[Lesson, ...], tuple[Problem, ...]]:
+    """The lessons of a tree by id, and the problems of all files in the folder. `doubles` keeps those that say the same."""
     good: list[tuple[str, Lesson]] = []
     problems: list[Problem] = []
     for path, lesson, found in _files(tree, f"{specs}/{FOLDER}"):
         problems += found
         if lesson:
             good.append((path, lesson))
-    doubles = duplicate_problems(good)
-    twice = {each.path for each in doubles}
-    return tuple(lesson for path, lesson in good if path not in twice), (*problems, *doubles)
+    same = duplicate_problems(good)
+    twice = set() if doubles else {each.path for each in same}
+    return tuple(lesson for path, lesson in good if path not in twice), (*problems, *same)
 
 
 def _files(tree: Tree, folder: str) -> Iterator[tuple[str, Lesson | None, tuple[Problem, ...]]]:
@@ -110,3 +115,33 @@ def checked_out_at(repo: Repo, ref: str) -> str | None:
         elif field == f"branch {ref}":
             return place
     return None
+
+
+class FolderTree:
+    """The lessons' files as they lie in the work tree, for `coach check` by hand. A `ports.Tree`, without links followed."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return sorted(os.listdir(os.path.join(self._root, folder)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def entry(self, path: str) -> Entry | None:
+        try:
+            mode = os.lstat(os.path.join(self._root, path)).st_mode
+        except OSError:
+            return None
+        return Entry("100644" if stat.S_ISREG(mode) else "040000" if stat.S_ISDIR(mode) else "120000", "")
+
+    def read(self, path: str) -> File | None:
+        entry = self.entry(path)
+        if entry is None or entry.mode != "100644":
+            return None
+        with open(os.path.join(self._root, path), "rb") as file:
+            return File(file.read(MAX_BYTES + 1))
+
+    def paths(self) -> Mapping[str, Entry]:
+        raise NotImplementedError

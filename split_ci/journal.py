@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from split_ci.errors import Refused
@@ -76,6 +77,40 @@ class Journal:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         _write_all(self._file, line_of(self.entry).encode() + b"\n")
         _sync_folder(folder)
+
+
+class Journals:
+    """The journals of one run, by attempt; safe between threads."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._open: dict[str, Journal] = {}
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def open(self, entry: Entry) -> Journal:
+        """The journal of an attempt; its file comes with the first call."""
+        with self._lock:
+            return self._open.setdefault(entry.attempt, Journal(self._repo, entry))
+
+    def settle(self, attempts: Iterable[str]) -> None:
+        """The ledger has these attempts: their files go."""
+        self._close(attempts, recorded=True)
+
+    def close(self) -> None:
+        """Leaves what is not in the ledger to `record` or to the next run."""
+        self._close(list(self._open), recorded=False)
+
+    def _close(self, attempts: Iterable[str], *, recorded: bool) -> None:
+        with self._lock:
+            found = [self._open.pop(attempt) for attempt in attempts if attempt in self._open]
+        for journal in found:
+            journal.close(recorded=recorded)
 
 
 def _write_all(file: int, data: bytes) -> None:

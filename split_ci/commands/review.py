@@ -1,4 +1,4 @@
-"""Review a result: the rules first, then, where the configuration names one, the architect's model. Nothing is written but OUT.
+"""Review a result: the rules first, then, where the configuration names one, the architect's model. It only writes OUT.
 
 The rules read the result out of git: every changed path against the spec, frozen files, the criteria's results, references
 to what is gone, lessons that forbid. What they refuse never reaches the model. Exit 0 once a verdict is written;
@@ -43,7 +43,7 @@ def run(args: Namespace) -> int:
     from split_ci.commands.implement import write_whole
     from split_ci.config import find_config
     from split_ci.git import Repo
-    from split_ci.journal import Journal
+    from split_ci.journal import Journals
     from split_ci.report.review import show
     from split_ci.steps.review import review_all
     from split_ci.verdict import dump
@@ -51,19 +51,10 @@ def run(args: Namespace) -> int:
     repo = Repo.find()
     config = find_config(repo)
     subject = subject_of(repo, config, args.result, read_results(args.accept), args.round)
-    journals: list[Journal] = []
-
-    def open_journal(entry: Entry) -> Journal:
-        journals.append(Journal(repo, entry))
-        return journals[-1]
-
-    reviewers = build_reviewers(config, os.environ, repo.root, open_journal)
-    try:
+    with Journals(repo) as journals:
+        reviewers = build_reviewers(config, os.environ, repo.root, journals.open)
         verdict = review_all(repo, [subject], reviewers, lessons=load_lessons(repo, config).lessons)[0]
         write_whole(args.out, dump(verdict) + "\n")
-    finally:
-        for journal in journals:
-            journal.close(recorded=False)  # `record` or the next run takes it into the ledger
     show(verdict, args.format, args.out)
     return 1 if args.exit_code and verdict.decision != "approve" else 0
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from split_ci.steps.status import Status
 
 COLOUR = {
-    "approved": "green", "landed": "green", "done": "blue", "ready": "bold", "changes-requested": "yellow", "incomplete": "yellow",
-    "stale": "yellow", "over-limit": "yellow", "waiting": "dim", "draft": "dim", "invalid": "red", "failed": "red",
-    "refused": "red", "blocked": "red",
+    "approved": "green", "landed": "green", "done": "blue", "ready": "bold", "changes-requested": "yellow",
+    "incomplete": "yellow", "stale": "yellow", "over-limit": "yellow", "waiting": "dim", "draft": "dim", "invalid": "red",
+    "failed": "red", "refused": "red", "blocked": "red",
 }  # fmt: skip
 HEADINGS = ("spec", "state", "criteria", "rounds", "cost", "branch", "waits for")
 

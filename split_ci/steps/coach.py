@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.coaching import ROLLING, checked_out_at, default_branch, read_lessons, trusted_commit
+from split_ci.coaching import ROLLING, default_branch, read_lessons, trusted_commit
 from split_ci.errors import UsageError, WorldError
-from split_ci.git import GitError, run_git
 from split_ci.lesson import FOLDER, lesson_faults, lesson_id, normalised, reinforced, render_lesson
-from split_ci.refs import BOT_ENV, RefUpdate
-from split_ci.store import Quarantine
-from split_ci.stream import commit_date, header, quoted
+from split_ci.lesson_commit import InTheWay, Onto, commit_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from split_ci.verdict import Verdict
 
 TRIES = 8
-BUILDING = "refs/split-ci/quarantine/coaching"
 
 
 class Coached(NamedTuple):
@@ -49,13 +45,9 @@ def coach(repo: Repo, config: Config, verdicts: Sequence[Verdict]) -> Coached:
     for name in dict.fromkeys((branch, ROLLING)):
         try:
             return _teach(repo, config, name, lessons)._replace(refused=refused)
-        except _InTheWay:
+        except InTheWay:
             continue  # that branch is checked out with changes in the way: the rolling one takes the lesson
     raise WorldError(f"{ROLLING} is checked out with changes in the way", hint="git status")
-
-
-class _InTheWay(Exception):  # noqa: N818 - never leaves this module
-    pass
 
 
 def sound_lessons(verdicts: Iterable[Verdict]) -> tuple[list[Lesson], tuple[str, ...]]:
@@ -125,47 +117,3 @@ def _message(plan: _Plan) -> bytes:
     names = ", ".join((*plan.added, *plan.reinforced))
     verb = "teach" if plan.added else "teach again"
     return f"{verb} {names}"[:200].encode() + b"\n"
-
-
-class Onto(NamedTuple):
-    """A branch, the commit to build upon, and what the branch is expected to be (None: not there)."""
-
-    ref: str
-    parent: str
-    expected: str | None
-
-
-def commit_files(repo: Repo, onto: Onto, files: Mapping[str, bytes | None], message: bytes) -> str | None:
-    """One commit by the bot that writes (None: deletes) files; None where the branch moved meanwhile.
-
-    A branch that is checked out somewhere is moved as a fast-forward there, so that index and files come along; where
-    something of the user's is in the way, nothing is done and `_InTheWay` is raised.
-    """
-    ref, parent, expected = onto
-    place = checked_out_at(repo, ref)
-    with Quarantine(repo) as quarantine:
-        found = quarantine.objects().read(parent)
-        date = commit_date(found[2]) if found else "0 +0000"
-        stream = [header(BUILDING, 1, date, message), f"from {parent}\n".encode()]
-        for path, data in sorted(files.items()):
-            if data is None:
-                stream.append(b"D " + quoted(path) + b"\n")
-            else:
-                stream.append(b"M 100644 inline " + quoted(path) + b"\ndata %d\n" % len(data) + data + b"\n")
-        quarantine.git("fast-import", "--quiet", "--date-format=raw", input=b"".join(stream))
-        commit = quarantine.git("rev-parse", BUILDING).decode().strip()
-        if place is None:
-            lost = quarantine.admit([RefUpdate(ref, commit, expected)], why="split-ci coach")
-            return None if lost else commit
-        quarantine.admit([])
-    return _fast_forward(repo, place, ref, commit, expected)
-
-
-def _fast_forward(repo: Repo, place: str, ref: str, commit: str, expected: str | None) -> str | None:
-    try:
-        run_git(["merge", "--ff-only", "--no-autostash", "--quiet", commit], cwd=place, env=BOT_ENV)
-    except GitError as error:
-        if repo.commit_or_none(ref) != expected:
-            return None
-        raise _InTheWay from error
-    return commit

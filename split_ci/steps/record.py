@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.changeset import dump
+from split_ci.changeset import digest_of
 from split_ci.errors import WorldError
 from split_ci.git import GitError
 from split_ci.ledger import entry_of_changeset, entry_of_verdict, note_updates
@@ -75,11 +75,9 @@ def _entries(
     results: Sequence[Results],
     verdicts: Sequence[Verdict],
 ) -> list[Entry]:
-    from hashlib import sha256  # noqa: PLC0415
-
     judged = {each.changeset: each for each in results}
     entries = [
-        entry_of_changeset(changeset, commit, judged.get(sha256(dump(changeset).encode()).hexdigest()))
+        entry_of_changeset(changeset, commit, judged.get(digest_of(changeset)))
         for changeset, commit in zip(changesets, commits, strict=True)
     ]
     return [*entries, *(_placed(repo, entry_of_verdict(verdict)) for verdict in verdicts)]

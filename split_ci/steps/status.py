@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import ledger, notes
-from split_ci.coaching import default_branch
+from split_ci.branches import ATTEMPTS, trailers
+from split_ci.coaching import ROLLING, default_branch
 from split_ci.path_rules import Place
 from split_ci.pending import landed, name_problems, pending
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
+from split_ci.stream import BOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +28,6 @@ STATES = (
 )  # fmt: skip
 REVIEWED = {"approve": "approved", "request_changes": "changes-requested", "incomplete": "incomplete"}
 PREFIX = "split-ci/"
-BOT = b"<split-ci[bot]@users.noreply.github.com>"
 MET = ("landed", "done", "approved")  # a need in one of these states holds nothing up
 
 
@@ -106,23 +107,24 @@ def _facts(repo: Repo, config: Config, rev: str, objects: Objects) -> _Facts:
 
 def heads(repo: Repo, config: Config, objects: Objects) -> dict[str, Head]:
     """Spec id -> its result's branch, a local one before a remote's."""
+    own = {*repo.refs(ATTEMPTS).values(), *notes.note_ids(repo, ledger.REF)}
     found: dict[str, Head] = {}
     for start in ("refs/heads/", "refs/remotes/origin/"):
         for ref, commit in repo.refs(start + PREFIX).items():
             branch = ref.removeprefix(start)
             spec_id = branch.removeprefix(PREFIX)
-            if branch not in (config.coaching.branch, "split-ci/coaching") and spec_id not in found:
-                found[spec_id] = read_head(branch, commit, objects)
+            if branch not in (config.coaching.branch, ROLLING) and spec_id not in found:
+                head = read_head(branch, commit, objects)
+                found[spec_id] = head._replace(by_bot=commit in own if own else head.by_bot)
     return found
 
 
 def read_head(branch: str, commit: str, objects: Objects) -> Head:
-    """A result's commit, and what its trailers say."""
+    """A result's commit, and what it says of itself."""
     raw = objects.read(commit)
     header, _, message = (raw[2] if raw else b"").partition(b"\n\n")
-    last = message.decode(errors="replace").rstrip("\n").rpartition("\n\n")[2]
-    trailers = dict(line.split(": ", 1) for line in last.splitlines() if ": " in line)
-    return Head(branch, commit, BOT in header.partition(b"\nauthor ")[2].partition(b"\n")[0], trailers)
+    by_bot = BOT.encode() in header.partition(b"\nauthor ")[2].partition(b"\n")[0]
+    return Head(branch, commit, by_bot, trailers(message.decode(errors="replace")))
 
 
 def _status(spec_id: str, facts: _Facts) -> Status:
