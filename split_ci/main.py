@@ -13,9 +13,9 @@ from importlib import import_module
 
 from split_ci.errors import SplitCiError, UsageError, WorldError
 
-EVERY_DAY = "init doctor new design check explain run land drop coach demo".split()
-LOOKING = "status plan report audit".split()
-FOR_WORKFLOWS = "implement gate accept publish review comment record".split()
+EVERY_DAY = ["init", "doctor", "new", "design", "check", "explain", "run", "land", "drop", "coach", "demo"]
+LOOKING = ["status", "plan", "report", "audit"]
+FOR_WORKFLOWS = ["implement", "gate", "accept", "publish", "review", "comment", "record"]
 GROUPS = {
     "every day": EVERY_DAY,
     "looking": LOOKING,
@@ -72,10 +72,7 @@ def _run(argv: list[str]) -> int:
         prog=f"split-ci {name}", description=doc, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say every git command on standard error")
-    if "github" in getattr(command, "FORMATS", ()):
-        formats = ("text", "json", "github")
-    else:
-        formats = ("text", "json")
+    formats = ("text", "json", "github") if "github" in getattr(command, "FORMATS", ()) else ("text", "json")
     parser.add_argument("--format", choices=formats, default="text", help="how to print the answer (default: text)")
     command.arguments(parser)
     args = parser.parse_args(rest)

@@ -1,0 +1,168 @@
+"""Imports go strictly downward: every module has its row below, and imports only what stands further down.
+
+Imports inside functions count; those for types alone don't, since nothing is loaded by them. A new module gets a row.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import split_ci
+
+ROOT = Path(split_ci.__file__).parent
+LAYERS: dict[str, str] = {
+    "entry": """
+        __main__ main
+    """,
+    "commands": """
+        commands commands.accept commands.check commands.comment commands.demo commands.doctor commands.explain
+        commands.gate commands.init commands.new commands.plan commands.publish commands.record commands.review
+        commands.implement commands.status
+    """,
+    "report": """
+        report report.accept report.crash report.demo report.doctor report.explain report.help report.init report.plan
+        report.problems report.review report.run report.status report.terminal
+    """,
+    "the loop": """
+        dispatch
+    """,
+    "steps": """
+        steps steps.accept steps.check steps.coach steps.comment steps.demo steps.doctor steps.gate steps.implement
+        steps.init steps.land steps.new steps.plan steps.publish steps.record steps.review steps.status
+    """,
+    "adapters": """
+        forges forges.local implementers implementers.ladder implementers.chat reviewers reviewers.architect
+        reviewers.judgement reviewers.pages reviewers.rules reviewers.checks reviewers.teaching models models.scripted
+    """,
+    "exact": """
+        implementers.exact
+    """,
+    "ground": """
+        caps coaching handoff hook_entry journal merge mirror prepare checkout prompts proof config config_keys
+        config_yaml references sandbox sandbox_init sandbox_probe search proc starting branches ledger notes store
+        refs git stream
+    """,
+    "words": """
+        changeset criteria inverse left failure brief pending plain relations reply changed_tree results rules edit
+        nearest overlay path_rules scope frozen text_rules verdict fields writing spec criterion frontmatter sections
+        blocks change escapes patch shell invisible lesson lesson_file lesson_rules paths
+    """,
+    "values": """
+        errors ports problems protection settings
+    """,
+}
+ROWS = {
+    name: (at, layer) for at, (layer, name) in enumerate((layer, name) for layer in LAYERS for name in LAYERS[layer].split())
+}
+APART = ("steps",)  # those of one layer that know nothing of each other
+PURE = ("words", "values")
+IMPURE = {"asyncio", "glob", "http", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket", "subprocess", "sys",
+          "tempfile", "threading", "time", "urllib"}  # fmt: skip
+SAYS = {
+    "main": "an error's line must come out even where nothing else can be imported",
+    "git": "-v says each git command as it runs",
+    "sandbox_probe": "it runs alone inside the sandbox, and its answer is what it prints",
+}
+
+
+def modules() -> list[str]:
+    found = []
+    for folder, below, names in os.walk(ROOT):
+        below[:] = [name for name in below if name != "__pycache__" and not (name == "base" and folder.endswith("demo"))]
+        for name in names:
+            if name.endswith(".py"):
+                path = Path(folder, name).relative_to(ROOT).with_suffix("")
+                found.append(".".join(part for part in path.parts if part != "__init__"))
+    return sorted(name for name in found if name)
+
+
+MODULES = modules()
+
+
+@cache
+def parsed(name: str) -> ast.Module:
+    path = ROOT.joinpath(*name.split("."))
+    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+
+
+def imports(node: ast.AST) -> set[str]:
+    """Full names of everything that is imported anywhere below a node, types alone left out."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return {name for each in node.orelse for name in imports(each)}
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        return {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for each in ast.iter_child_nodes(node) for name in imports(each)}
+
+
+def own_imports(name: str) -> set[str]:
+    """The package's modules that a module imports, by their names in the package."""
+    found = set()
+    for full in imports(parsed(name)):
+        inside = full.removeprefix("split_ci.")
+        if inside != full:
+            found.add(inside if inside in MODULES else inside.rpartition(".")[0])
+    return found - {"", name}
+
+
+def test_every_module_has_one_row() -> None:
+    rows = [name for layer in LAYERS.values() for name in layer.split()]
+    assert sorted(rows) == MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_strictly_downward(name: str) -> None:
+    at, layer = ROWS[name]
+    for other in own_imports(name):
+        there, its_layer = ROWS[other]
+        assert there > at, f"{name} ({layer}) imports {other} ({its_layer}), which stands above it"
+        assert layer != its_layer or layer not in APART, f"{name} imports {other}: {layer} know nothing of each other"
+
+
+@pytest.mark.parametrize("name", [name for layer in PURE for name in LAYERS[layer].split()])
+def test_words_do_nothing_outside_themselves(name: str) -> None:
+    tree = parsed(name)
+    assert not {full.partition(".")[0] for full in imports(tree)} & IMPURE
+    assert not [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("open", "input")
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith("report.")])
+def test_only_the_report_prints(name: str) -> None:
+    said = [node.lineno for node in ast.walk(parsed(name)) if isinstance(node, ast.Call) and prints(node.func)]
+    assert bool(said) == (name in SAYS), f"{name}, lines {said}"
+
+
+def prints(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in ("print", "pprint")
+    text = ast.unparse(function)
+    return text.endswith(("stdout.write", "stderr.write", "stdout.buffer.write"))
+
+
+def test_only_adapters_know_an_sdk() -> None:
+    homes = {"git": ("git",), "openai": ("models",), "anthropic": ("models",), "githubkit": ("forges",), "rich": ("report",)}
+    for name in MODULES:
+        for full in imports(parsed(name)):
+            package = full.partition(".")[0]
+            assert name.partition(".")[0] in homes.get(package, (name.partition(".")[0],)), f"{name} imports {package}"
+
+
+def test_the_test_finds_what_it_looks_for() -> None:
+    """Its own reading of imports and of printing, on planted faults."""
+    tree = ast.parse(
+        "def f():\n    from split_ci.steps import check\nif TYPE_CHECKING:\n    import os\nelse:\n    import sys\n"
+    )
+    assert imports(tree) == {"split_ci.steps.check", "sys"}
+    calls = [
+        node.func for node in ast.walk(ast.parse("print(1); sys.stderr.write(''); say(2)")) if isinstance(node, ast.Call)
+    ]
+    assert [prints(call) for call in calls] == [True, True, False]
