@@ -6,7 +6,7 @@ and ends it all when the command ends, when a cap is passed, or when we are gone
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import selectors
 import signal
@@ -21,8 +21,19 @@ from split_ci.results import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import CodeType
 
-INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sandbox_init.py")
+START = """
+import marshal, os, sys
+control, status, data = int(sys.argv[1]), int(sys.argv[2]), b""
+while len(data) < 8 or len(data) < 8 + int.from_bytes(data[:8], "little"):
+    part = os.read(control, 1 << 16)
+    data += part or sys.exit()
+plan = marshal.loads(data[8:])
+program = {"__name__": "sandbox_init"}
+exec(plan.pop("program"), program)
+program["main"](plan, control, status)
+"""
 KEPT_BYTES = 1 << 20
 GRACE_SECONDS = 10.0
 
@@ -61,7 +72,7 @@ def run(
 ) -> Execution:
     """Runs one command without a sandbox. Never raises for what it does; no process of it is left when this returns."""
     plan = {"kind": "none", "argv": list(argv), "cwd": cwd, "env": dict(env), "watch": cwd, "volatile": []}
-    return supervise((), plan, caps, init=INIT, stop=stop, on_output=on_output)
+    return supervise((), plan, caps, stop=stop, on_output=on_output)
 
 
 def supervise(
@@ -69,18 +80,17 @@ def supervise(
     plan: Mapping[str, Any],
     caps: Caps,
     *,
-    init: str,
     stop: Event | None = None,
     on_output: Callable[[bytes], None] | None = None,
 ) -> Execution:
-    """Runs a plan of `sandbox_init` behind a prefix (bubblewrap, unshare, or nothing); `init` is its path in there.
+    """Runs a plan of `sandbox_init` behind a prefix (bubblewrap, unshare, or nothing).
 
     Raises Stopped where `stop` is set while it runs.
     """
     control_read, control = os.pipe()
     status, status_write = os.pipe()
     output, output_write = os.pipe()
-    argv = [*prefix, python(), "-I", "-S", init, str(control_read), str(status_write)]
+    argv = [*prefix, python(), "-I", "-S", "-c", START, str(control_read), str(status_write)]
     began = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -95,7 +105,7 @@ def supervise(
         os.close(fd)
     life = _Life(process, control, caps, stop)
     try:
-        life.send(plan | {"caps": caps._asdict()})
+        life.send({**plan, "caps": caps._asdict(), "program": program("sandbox_init")})
         kept, said = _listen(life, output, status, on_output)
     finally:
         life.end()
@@ -104,6 +114,18 @@ def supervise(
     if life.interrupted:
         raise Stopped("stopped before a command had ended", again=True)
     return _execution(life.cap, kept, said, time.monotonic() - began)
+
+
+def program(name: str) -> CodeType:
+    """A module beside this one, compiled to be run in another process; once."""
+    if name not in _programs:
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+        with open(path, encoding="utf-8") as file:
+            _programs[name] = compile(file.read(), f"{name}.py", "exec")
+    return _programs[name]
+
+
+_programs: dict[str, CodeType] = {}
 
 
 class _Life:
@@ -120,7 +142,8 @@ class _Life:
         self._kill_at: float | None = None
 
     def send(self, plan: Mapping[str, Any]) -> None:
-        data = json.dumps(plan).encode() + b"\n"
+        packed = marshal.dumps(plan)
+        data = len(packed).to_bytes(8, "little") + packed
         try:
             while data:
                 data = data[os.write(self._control or 0, data) :]
@@ -220,12 +243,11 @@ def _execution(cap: str, kept: bytes, said: bytes, seconds: float) -> Execution:
     kept = kept[-KEPT_BYTES:]
     if cap:
         return Execution(None, seconds, kept, cap=cap)
-    try:
-        done = json.loads(said)
-    except ValueError:
+    done = dict(line.partition(" ")[::2] for line in said.decode().splitlines())
+    if "seconds" not in done:
         last = kept.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
         return Execution(None, seconds, kept, fault=f"the sandbox did not start: {last[0][:300]}")
-    ended_by_cap = bool(done["cap"])
-    return Execution(
-        None if ended_by_cap else done["exit"], done["seconds"], kept, None if ended_by_cap else done["signal"], done["cap"]
-    )
+    if done["cap"]:
+        return Execution(None, float(done["seconds"]), kept, cap=done["cap"])
+    code, number = (int(done[key]) if key in done else None for key in ("exit", "signal"))
+    return Execution(code, float(done["seconds"]), kept, number)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = "/checkout"
 HOME = "/home/split-ci"
-INSIDE = "/run/split-ci"
-PROBE = os.path.join(os.path.dirname(proc.INIT), "sandbox_probe.py")
+PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sandbox_probe.py")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store")
 VOLATILE = ("/tmp", HOME, "/dev/shm")
 VOLATILE_BYTES = 1 << 30
@@ -76,16 +75,13 @@ class Sandbox(NamedTuple):
         plan = {"argv": argv, "cwd": self.place(folder), "env": dict(env), "network": network}
         if self.kind == "none":
             outside = plan | {"kind": "none", "watch": folder, "volatile": []}
-            return proc.supervise((), outside, caps, init=proc.INIT, stop=stop, on_output=on_output)
+            return proc.supervise((), outside, caps, stop=stop, on_output=on_output)
         mounts = layout(folder, env.get("PATH", ""), binds, network=network)
         inside = plan | {"kind": self.kind, "watch": CHECKOUT, "volatile": VOLATILE}
         prefix = bubblewrap(mounts, network=network) if self.kind == "bubblewrap" else unshare(network=network)
-        init = proc.INIT
-        if self.kind == "bubblewrap":
-            init = f"{INSIDE}/init.py"
-        else:
-            inside |= {"mounts": mounts}
-        return proc.supervise(prefix, inside, caps, init=init, stop=stop, on_output=on_output)
+        if self.kind == "unshare":
+            inside |= {"mounts": mounts, "root": proc.program("sandbox_root")}
+        return proc.supervise(prefix, inside, caps, stop=stop, on_output=on_output)
 
 
 def choose(mode: str) -> Sandbox:
@@ -178,7 +174,6 @@ def layout(folder: str, path: str, binds: Iterable[Bind], *, network: bool = Fal
     mounts += [["tmpfs", at, VOLATILE_BYTES, "1777" if at != HOME else "700"] for at in VOLATILE]
     mounts += [["symlink", "/tmp", "/var/tmp"], ["symlink", "/run", "/var/run"]]
     mounts += [["ro", one, one] for one in toolchains(path)]
-    mounts += [["ro", proc.INIT, f"{INSIDE}/init.py"], ["ro", PROBE, f"{INSIDE}/probe.py"]]
     resolver = os.path.realpath("/etc/resolv.conf")
     if network and not resolver.startswith("/etc/") and os.path.isfile(resolver):
         mounts.append(["ro", resolver, resolver])
@@ -321,7 +316,8 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
             file.write(token)
         question = {"token": token, "outside": outside, "home": os.path.expanduser("~"), **listeners.addresses}
         question["shown"] = toolchains(os.environ.get("PATH", ""))
-        argv = [proc.python(), "-I", "-S", f"{INSIDE}/probe.py", json.dumps(question)]
+        with open(PROBE, encoding="utf-8") as file:
+            argv = [proc.python(), "-I", "-S", "-c", file.read(), json.dumps(question)]
         done = sandbox.run(argv, folder=folder, env=environment(), caps=proc.Caps(seconds=30))
         if done.fault or done.exit != 0:
             return {
