@@ -5,40 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from split_ci.caps import Account, Caps, Silent
-from split_ci.changed_tree import ChangedTree
-from split_ci.ports import Asker, File, Task
+from split_ci.ports import Asker, Task
 from split_ci.spec import parse_spec
 from tests.builders import spec
+from tests.trees import MemoryTree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from split_ci.ports import Entry
+    from split_ci.ports import File
 
 CAPS = Caps(rounds=3, minutes=5.0, tokens=100_000, usd=1.0)
 PROSE = "### Instruct `docs/app.md`\nSay that it is new.\n"
-
-
-class Nothing:
-    """A `ports.Tree` without files."""
-
-    def entry(self, path: str) -> Entry | None:
-        return None
-
-    def names(self, folder: str) -> Sequence[str]:
-        return ()
-
-    def read(self, path: str) -> File | None:
-        return None
-
-    def paths(self) -> Mapping[str, Entry]:
-        return {}
-
-
-def tree(files: Mapping[str, str | bytes | File]) -> ChangedTree:
-    """A tree of the files."""
-    made = {p: f if isinstance(f, File) else File(f.encode() if isinstance(f, str) else f) for p, f in files.items()}
-    return ChangedTree(Nothing(), made)
 
 
 def task(files: Mapping[str, str | bytes | File], *, changes: str = PROSE, extra: str = "", **fields: object) -> Task:
@@ -46,7 +24,7 @@ def task(files: Mapping[str, str | bytes | File], *, changes: str = PROSE, extra
     parsed = parse_spec(spec(changes, extra=extra).encode(), "specs/a.md").spec
     assert parsed
     made = Task(
-        spec=parsed, base="b" * 40, tree=tree(files), left=("Say that it is new.",), lessons=(), writable=("docs/**", "src/**"),
+        spec=parsed, base="b" * 40, tree=MemoryTree(files), left=("Say that it is new.",), lessons=(), writable=("docs/**", "src/**"),
         frozen=(), account=Account(CAPS, Asker("implementer", "a"), Silent()), files=tuple(files),
     )  # fmt: skip
     return made._replace(**fields)  # type: ignore[arg-type]
