@@ -33,9 +33,8 @@ def overview(groups: Mapping[str, Sequence[str]]) -> int:
             if find_spec(module):
                 say(f"  {name:<10} {import_module(module).SUMMARY}")
     say(f"\nexamples:\n{EXAMPLES}")
-    say(
-        "\nsplit-ci <command> --help says more.\nExit codes: 0 done, 1 the answer is no, 2 usage, 3 a bug, 4 the world outside."
-    )
+    say("\nsplit-ci <command> --help says more.")
+    say("Exit codes: 0 done, 1 the answer is no, 2 usage, 3 a bug, 4 the world outside.")
     return 0
 
 
