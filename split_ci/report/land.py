@@ -1,0 +1,51 @@
+"""How landing and dropping are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from split_ci.report.terminal import paint, say, say_json, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from split_ci.steps.drop import Dropped
+    from split_ci.steps.land import Landed
+
+COLOURS = {"done": "green", "unchanged": "dim", "refused": "yellow", "blocked": "red"}
+WORDS = {"done": "landed", "unchanged": "unchanged", "refused": "refused", "blocked": "blocked"}
+
+
+def tell(form: str, landed: Sequence[Landed], *, named: bool) -> int:
+    """What became of each result; 1 where it stopped, or where one that was named was refused."""
+    bad = ("blocked", "refused") if named else ("blocked",)
+    code = int(any(one.outcome.name in bad for one in landed))
+    if form == "json":
+        say_json({"specs": [
+            {"id": one.id, "outcome": one.outcome.name, "reason": one.outcome.reason, "commit": one.commit} for one in landed
+        ]})  # fmt: skip
+        return code
+    if not landed:
+        say("there is no result to land; next: split-ci status")
+    for one in landed:
+        word = paint(WORDS[one.outcome.name], COLOURS[one.outcome.name])
+        told = one.outcome.reason or f"as {(one.commit or '')[:12]}"
+        say(f"{one.id}: {word}: {visible(told)}")
+    return code
+
+
+def tell_dropped(form: str, dropped: Dropped) -> int:
+    """What was withdrawn; 1 where it was not."""
+    if form == "json":
+        say_json({
+            "id": dropped.id, "outcome": dropped.outcome.name, "reason": dropped.outcome.reason, "branch": dropped.branch,
+            "head": dropped.head, "attempts": dropped.attempts, "kept": dropped.kept,
+        })  # fmt: skip
+    elif dropped.outcome.name != "done":
+        say(f"{dropped.id}: {paint('blocked', 'red')}: {visible(dropped.outcome.reason)}")
+    else:
+        branch = f"{dropped.branch} (was {(dropped.head or '')[:12]}) and " if dropped.branch else ""
+        say(f"{dropped.id}: dropped {branch}{dropped.attempts} attempt refs; what it cost stays in the ledger")
+        if dropped.kept:
+            say(f"  its commits are kept under {dropped.kept}")
+    return int(dropped.outcome.name != "done")
