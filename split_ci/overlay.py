@@ -27,7 +27,7 @@ class Overlay:
         self._tree = tree
         self._files: dict[str, File | None] = {}
         self._base: dict[str, File | None] = {}
-        self._folders: set[str] = set()  # every folder on the way to a path of `_files`
+        self._folders: dict[str, int] = {}  # every folder on the way to a path of `_files`: how many files lie below
         self._moved: dict[str, str] = {}  # target -> source in the tree, of files that were only moved
 
     def without(self, paths: Iterable[str]) -> Overlay:
@@ -35,7 +35,7 @@ class Overlay:
         copy = Overlay(self._tree)
         copy._files = dict(self._files)
         copy._base = self._base
-        copy._folders = set(self._folders)
+        copy._folders = dict(self._folders)
         copy.put(dict.fromkeys(paths))
         return copy
 
@@ -64,8 +64,7 @@ class Overlay:
 
     def _holds(self, folder: str) -> bool:
         """Whether a changed file lies below."""
-        prefix = folder + "/"
-        return folder in self._folders and any(f is not None and p.startswith(prefix) for p, f in self._files.items())
+        return self._folders.get(folder, 0) > 0
 
     def _remains(self, folder: str) -> bool:
         """Whether the tree has a file below that is not gone."""
@@ -77,17 +76,18 @@ class Overlay:
         """Makes changes. `moved` says, by target, which files of them came unchanged from which path, as it was before."""
         origins = {target: self.origin(source) for target, source in (moved or {}).items()}
         for path, file in files.items():
+            self._count(path, (file is not None) - (self._files.get(path) is not None))
             self._files[path] = file
             self._moved.pop(path, None)
             origin = origins.get(path)
             if origin is not None:
                 self._moved[path] = origin
-            self._note_folders(path)
 
-    def _note_folders(self, path: str) -> None:
+    def _count(self, path: str, more: int) -> None:
+        """Notes, for every folder on the way to a path, how many changed files are below it now."""
         folder = path.rpartition("/")[0]
-        while folder and folder not in self._folders:
-            self._folders.add(folder)
+        while folder:
+            self._folders[folder] = self._folders.get(folder, 0) + more
             folder = folder.rpartition("/")[0]
 
     def origin(self, path: str) -> str | None:
