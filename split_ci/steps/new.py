@@ -320,10 +320,11 @@ class _Maker:
 
     def waived(self, spec: Spec) -> Spec:
         """The spec with the waivable problems that fire written into its front matter."""
-        fired = {problem.code for problem in judge(spec, self.place).problems}
-        codes = sorted(code for code in fired if CODES[code].waivable)
-        spec = self.read(self.data(codes)) if codes else spec
         judged = judge(spec, self.place)
+        codes = sorted({problem.code for problem in judged.problems if CODES[problem.code].waivable})
+        if codes:
+            spec = self.read(self.data(codes))
+            judged = judge(spec, self.place)
         _refuse((f"{p.message} ({p.code})" for p in judged.problems if p.severity == "error"), self.origin.name)
         return spec
 
