@@ -69,7 +69,7 @@ class _Judge:
         if spec is None or fault:
             return _Judged(changeset, None, spec, fault)
         exact, applied = derive(spec, place.tree)
-        ported = {drift.path for drift in drifts(spec, applied, place.tree) if drift.path}
+        ported = {drift.path for drift in drifts(applied, place.tree) if drift.path}
         fault = (
             scope.protection_fault(changeset, spec, place)
             or scope.exact_fault(changeset, exact, ported)

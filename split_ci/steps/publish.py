@@ -31,7 +31,7 @@ PAUSE_SECONDS = 0.05
 
 class Published(NamedTuple):
     """What became of one changeset. `branch` and `head` are there where a branch holds a result; `attempt` is the ref that
-    keeps its commit, `commit` the commit itself where one was built.
+    keeps its commit, `commit` the commit itself where one is kept.
     """
 
     id: str
@@ -79,7 +79,7 @@ def _decide(one: Gated, results: Results | None, standing: Branches) -> tuple[Pu
     known = standing.by_id.get(changeset.id)
     if refusal:
         if one.refusal and not changeset.usage.calls:
-            return Published(changeset.id, refusal, commit=built.commit), []
+            return Published(changeset.id, refusal), []
         return Published(changeset.id, refusal, attempt=attempt, commit=built.commit), keep
     outcome, update = _branch_update(one, built, known, standing)
     if outcome.name == "unchanged" and known:
