@@ -1,0 +1,160 @@
+"""Dispatch specs here: every step in its order, in parallel, with rounds.
+
+Without a name, every spec that is ready at the base and has no result yet. A spec that is named may be a draft, or a
+file that isn't committed. Your work tree, index, stash and HEAD are not touched: the results are branches `split-ci/<id>`.
+
+examples:
+  split-ci run                             everything that is ready
+  split-ci run fold-loaders -v             one spec, by its id
+  split-ci run /elsewhere/try.md --base v2 a file, on another base
+  split-ci run --dry-run                   what would be done, and what it would make
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Sequence
+
+    from split_ci.caps import Day
+    from split_ci.git import Repo
+    from split_ci.journals import Journals
+    from split_ci.lane import Finished
+    from split_ci.ports import Event, Reviewer
+    from split_ci.selection import Selection
+    from split_ci.settings import Config
+
+SUMMARY = "dispatch specs here: apply, prove, publish as branches, review, coach"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("specs", nargs="*", metavar="SPEC", help="ids or files (default: every ready spec at the base)")
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="how many at a time (default: limits.parallel)")
+    parser.add_argument("--base", default="HEAD", metavar="REV", help="the commit to start from (default: HEAD)")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be done; make nothing")
+
+
+def run(args: Namespace) -> int:
+    from split_ci.errors import UsageError
+    from split_ci.git import Repo
+
+    if args.jobs is not None and args.jobs < 1:
+        raise UsageError(f"--jobs {args.jobs}: at least 1")
+    return dispatch_here(
+        Repo.find(), args.specs, base=args.base, jobs=args.jobs, json=args.format == "json", dry_run=args.dry_run
+    )
+
+
+def dispatch_here(
+    repo: Repo,
+    names: Sequence[str],
+    *,
+    base: str = "HEAD",
+    jobs: int | None = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """`run`, for other commands too; the exit code: 0 where every spec is done and no change was asked for."""
+    from split_ci.config import find_config
+    from split_ci.report.run import print_run, watch
+    from split_ci.selection import select
+
+    config = find_config(repo)
+    commit = repo.commit(base)
+    selection = select(repo, config, names, commit, os.getcwd())
+    if dry_run:
+        from split_ci.report.run import print_dry_run
+
+        return print_dry_run(selection, commit, json=json)
+    with watch([spec.id for spec in selection.specs], quiet=json) as see:
+        done = _interruptible(lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see))
+    done += _unreadable(selection)
+    print_run(done, json=json)
+    wrong = [one for one in done if one.outcome.name not in ("done", "unchanged")]
+    asked = [one for one in done if one.review and one.review.decision == "request_changes"]
+    return 1 if wrong or asked else 0
+
+
+def _dispatch(
+    repo: Repo, config: Config, selection: Selection, base: str, *, jobs: int, see: Callable[[Event], None]
+) -> list[Finished]:
+    from split_ci import journal
+    from split_ci.checkout import Pool
+    from split_ci.commands.implement import build_implementers
+    from split_ci.dispatch import Dispatch
+    from split_ci.journals import Journals
+    from split_ci.lane import Ground
+    from split_ci.sandbox import choose
+    from split_ci.store import Quarantine
+
+    journal.recover(repo)
+    day = _day(repo, config)
+    runs = any(c.kind == "run" for spec in selection.specs for c in spec.accept)
+    sandbox = choose(config.sandbox) if runs else None
+    with ExitStack() as stack:
+        journals = stack.enter_context(Journals(repo))
+        quarantine = stack.enter_context(Quarantine(repo))
+        pool = stack.enter_context(Pool(repo, most=2 * jobs))
+        ground = Ground(
+            repo, config, build_implementers(config, os.environ, repo.root), _reviewers(repo, config, journals, day),
+            base, quarantine, pool, sandbox, journals, day, jobs, see,
+        )  # fmt: skip
+        return Dispatch(ground).run(selection.specs, selection.faults)
+
+
+def _reviewers(repo: Repo, config: Config, journals: Journals, day: Day) -> list[Reviewer]:
+    """`rules` first, then the architect's model where the configuration names one."""
+    from split_ci.reviewers.rules import Rules
+
+    reviewers: list[Reviewer] = [Rules(specs=config.specs, protected=config.protected)]
+    if config.architect != "rules":
+        from split_ci.models import build
+        from split_ci.reviewers.architect import Architect
+
+        model = build(config.models[config.architect], os.environ, repo.root)
+        reviewers.append(Architect(model, config, journals.open, day))
+    return reviewers
+
+
+def _day(repo: Repo, config: Config) -> Day:
+    """The day's money, with what the ledger says is spent already. The ledger is read only where money can be spent."""
+    from split_ci.caps import Day
+    from split_ci.ledger import now, read_all
+
+    if not config.models:
+        return Day(config.limits.usd_per_day)
+    today = now()[:10]
+    return Day(config.limits.usd_per_day, sum(e.usage.usd or 0.0 for e in read_all(repo) if e.at.startswith(today)))
+
+
+def _unreadable(selection: Selection) -> list[Finished]:
+    from split_ci.lane import Finished
+    from split_ci.ports import Outcome
+
+    return [
+        Finished(name, Outcome("refused", f"{p.path}:{p.line}: {p.code}: {p.message}"))
+        for name, p in selection.unreadable.items()
+    ]
+
+
+def _interruptible(work: Callable[[], list[Finished]]) -> list[Finished]:
+    """Runs it so that an interrupt or a SIGTERM cleans up and ends at once, whatever its threads still wait for."""
+    import signal
+    import sys
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        return work()
+    except KeyboardInterrupt:
+        sys.stderr.write("split-ci: interrupted; nothing half done is left: split-ci run goes on from here\n")
+        sys.stderr.flush()
+        os._exit(130)  # threads may wait for a model for minutes; commands in sandboxes end with this process
+    finally:
+        signal.signal(signal.SIGTERM, before)

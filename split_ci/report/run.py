@@ -1,0 +1,228 @@
+"""`run` as people see it: a live row a spec on a terminal, one line a finished spec elsewhere, and the bill at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci.report.terminal import coloured, paint, say, say_json, visible, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    from rich.live import Live
+    from rich.table import Table
+
+    from split_ci.lane import Finished
+    from split_ci.ports import Event, Usage
+    from split_ci.results import CriterionResult
+    from split_ci.selection import Selection
+    from split_ci.verdict import Verdict
+
+COLOUR = {
+    "done": "green", "unchanged": "dim", "failed": "red", "stale": "yellow", "refused": "red", "over-limit": "yellow",
+    "blocked": "yellow", "approve": "green", "request_changes": "red", "incomplete": "yellow",
+}  # fmt: skip
+SIGN = {"done": "✓", "unchanged": "=", "failed": "✗", "stale": "~", "refused": "✗", "over-limit": "!", "blocked": "■"}
+FINISHED_ROWS = 40  # more specs than a screen has lines: only the unfinished and the newest are drawn
+
+
+class Row(NamedTuple):
+    state: str = "waiting"
+    detail: str = ""
+    green: int = 0
+    criteria: int = 0
+    usd: float | None = 0.0
+    started: float = 0.0
+    ended: float = 0.0
+
+
+def money(usd: float | None) -> str:
+    """An amount as people read it; a price that isn't known is said."""
+    if usd is None:
+        return "price unknown"
+    return "–" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+
+
+def watch(ids: Sequence[str], *, quiet: bool = False) -> Quiet | Screen:
+    """What follows a dispatch: a live table on a terminal, plain lines elsewhere, nothing where only JSON was asked for."""
+    if quiet:
+        return Quiet(silent=True)
+    return Screen(ids) if sys.stderr.isatty() and coloured(sys.stderr) else Quiet()
+
+
+class Quiet:
+    """Plain lines on standard error, one for each spec that ended."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
+
+    def __enter__(self) -> Callable[[Event], None]:
+        return self.see
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        return None
+
+    def see(self, event: Event) -> None:
+        if event.outcome is not None and not self._silent:
+            reason = f": {visible(event.outcome.reason)}" if event.outcome.reason else ""
+            warn(f"{event.outcome.name:<10} {event.id}{reason}")
+
+
+class Screen:
+    """One row a spec: state, criteria, time, cost."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._rows = {name: Row() for name in ids}
+        self._live: Live | None = None
+
+    def __enter__(self) -> Callable[[Event], None]:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(stderr=True)
+        self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8, transient=True)
+        self._live.__enter__()
+        return self.see
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, tb)
+
+    def see(self, event: Event) -> None:
+        row = self._rows.get(event.id, Row())
+        now = time.monotonic()
+        self._rows[event.id] = row._replace(
+            state=event.state, detail=event.detail,
+            green=row.green if event.green is None else event.green,
+            criteria=row.criteria if event.criteria is None else event.criteria,
+            usd=row.usd if event.usd is None else event.usd,
+            started=row.started or now, ended=now if event.outcome else 0.0,
+        )  # fmt: skip
+
+    def _table(self) -> Table:
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(box=None, pad_edge=False)
+        for title, justify in (
+            ("spec", "left"),
+            ("state", "left"),
+            ("criteria", "right"),
+            ("time", "right"),
+            ("cost", "right"),
+        ):
+            table.add_column(title, justify=justify, no_wrap=True, style=None)  # type: ignore[arg-type]
+        rows = list(self._rows.items())
+        shown = (
+            [r for r in rows if not r[1].ended] + [r for r in rows if r[1].ended][-FINISHED_ROWS:]
+            if len(rows) > FINISHED_ROWS
+            else rows
+        )
+        for name, row in shown[:FINISHED_ROWS]:
+            end = row.ended or time.monotonic()
+            seconds = f"{end - row.started:.1f} s" if row.started else ""
+            state = Text(
+                f"{SIGN.get(row.state, '·')} {row.state} {visible(row.detail)[:40]}".rstrip(), COLOUR.get(row.state, "")
+            )
+            table.add_row(name, state, f"{row.green}/{row.criteria}" if row.criteria else "", seconds, money(row.usd))
+        if len(rows) > FINISHED_ROWS:
+            table.caption = f"{sum(1 for _, r in rows if r.ended)} of {len(rows)} specs ended"
+        return table
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    return {"calls": usage.calls, "input": usage.input, "cached": usage.cached, "output": usage.output, "usd": usage.usd}
+
+
+def criterion_json(one: CriterionResult) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "run": one.run,
+        "red": one.red,
+        "green": one.green,
+        "seconds": round(one.seconds, 3),
+        "reason": one.reason,
+    }
+
+
+def review_json(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    findings = [finding._asdict() for finding in verdict.findings]
+    return {"decision": verdict.decision, "by": verdict.by, "recorded": verdict.recorded, "findings": findings}
+
+
+def finished_json(one: Finished) -> dict[str, Any]:
+    """One entry of `run --format json`, as `schemas/run.schema.json` has it."""
+    total = one.architect + one.implementer
+    return {
+        "id": one.id, "outcome": one.outcome.name, "reason": one.outcome.reason, "branch": one.branch, "base": one.base,
+        "head": one.head, "edits": dict(one.edits), "criteria": [criterion_json(c) for c in one.criteria],
+        "rounds": one.rounds, "usage": {"architect": usage_json(one.architect), "implementer": usage_json(one.implementer)},
+        "usd": total.usd, "review": review_json(one.review), "lessons": list(one.lessons), "taught": list(one.taught),
+    }  # fmt: skip
+
+
+def print_run(done: Sequence[Finished], *, json: bool) -> None:
+    """The whole answer of a run."""
+    if json:
+        say_json({"specs": [finished_json(one) for one in done]})
+    elif done:
+        _print_finished(done)
+    else:
+        say("nothing is ready here: split-ci new TITLE writes a draft, `status: ready` in it makes it a spec to dispatch")
+
+
+def print_dry_run(selection: Selection, base: str, *, json: bool) -> int:
+    """What a run would dispatch, and what would be refused; the exit code of `run --dry-run`."""
+    refused = {**selection.faults, **selection.unreadable}
+    if json:
+        specs = [{"id": one.id, "path": one.path, "sections": len(one.changes), "refused": None} for one in selection.specs]
+        for row in specs:
+            fault = refused.get(str(row["id"]))
+            row["refused"] = f"{fault.path}:{fault.line}: {fault.code}: {fault.message}" if fault else None
+        say_json({"base": base, "specs": specs})
+        return 1 if refused else 0
+    for one in selection.specs:
+        if one.id not in refused:
+            say(f"would dispatch {one.id} on {base[:12]}: {len(one.changes)} sections, {len(one.accept)} criteria")
+    for name, fault in refused.items():
+        say(f"would refuse {name}: {fault.path}:{fault.line}: {fault.code}: {visible(fault.message)}")
+    return 1 if refused else 0
+
+
+def _print_finished(done: Sequence[Finished]) -> None:
+    """The table after a run, and the bill."""
+    wide = max((len(one.id) for one in done), default=4)
+    for one in done:
+        green = sum(1 for c in one.criteria if c.green and c.red is not False)
+        criteria = f"{green}/{len(one.criteria)} criteria" if one.criteria else ""
+        review = paint(one.review.decision, COLOUR[one.review.decision]) + f" by {one.review.by}" if one.review else ""
+        rounds = f"{one.rounds} rounds" if one.rounds > 1 else ""
+        name = paint(f"{SIGN[one.outcome.name]} {one.outcome.name:<10}", COLOUR[one.outcome.name])
+        say("  ".join(part for part in (name, f"{one.id:<{wide}}", criteria, rounds, review) if part).rstrip())
+        if one.outcome.reason:
+            say(f"             {visible(one.outcome.reason)}")
+        for finding in one.review.findings if one.review and one.review.decision != "approve" else ():
+            say(f"             {finding.path}:{finding.line}: {visible(finding.message)}")
+    _print_bill(done)
+
+
+def _print_bill(done: Sequence[Finished]) -> None:
+    from split_ci.ports import Usage  # noqa: PLC0415
+
+    architect = sum((one.architect for one in done), Usage())
+    implementer = sum((one.implementer for one in done), Usage())
+    counted = {name: sum(1 for one in done if one.outcome.name == name) for name in SIGN}
+    say("\n" + ", ".join(f"{count} {name}" for name, count in counted.items() if count))
+    if not architect.calls and not implementer.calls:
+        say("cost: nothing (no model was called)")
+        return
+    for role, usage in (("architect", architect), ("implementer", implementer)):
+        say(
+            f"cost: {role:<12} {usage.calls} calls, {usage.input} tokens in ({usage.cached} cached), {usage.output} out, {money(usage.usd)}"
+        )
