@@ -99,25 +99,25 @@ def forbid_fault(pattern: str) -> str | None:
 
 def _costs(parsed: Any) -> str | None:  # noqa: ANN401 - the parser's own untyped tree
     unbounded = 0
-    for op, argument, inside in _walk(parsed, repeated=False):
+    for op, argument, times in _walk(parsed, 1):
         if op in ("GROUPREF", "GROUPREF_EXISTS", "ASSERT", "ASSERT_NOT"):
             return "looks around or back, which may take ages"
-        if op == "BRANCH" and inside:
+        if op == "BRANCH" and times > 1:
             return "repeats a choice, which may take ages"
-        if op in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT") and int(argument[1]) > MANY:
-            if inside:
+        if op.endswith("_REPEAT") and int(argument[1]) > 1:
+            if times > 1 and times * int(argument[1]) > MANY:
                 return "repeats a repeat, which may take ages"
-            unbounded += 1
+            unbounded += int(argument[1]) > MANY
     return f"has more than {MAX_UNBOUNDED} open repeats" if unbounded > MAX_UNBOUNDED else None
 
 
-def _walk(parsed: Any, *, repeated: bool) -> Iterator[tuple[str, Any, bool]]:  # noqa: ANN401
-    """(operation, its argument, whether it stands inside of a repeat) of everything in a parsed regex."""
+def _walk(parsed: Any, times: int) -> Iterator[tuple[str, Any, int]]:  # noqa: ANN401
+    """(operation, its argument, how often what it stands in is repeated) of everything in a parsed regex."""
     for op, argument in parsed:
-        yield str(op), argument, repeated
-        again = repeated or (str(op).endswith("_REPEAT") and int(argument[1]) > 1)
+        yield str(op), argument, times
+        again = times * max(1, int(argument[1])) if str(op).endswith("_REPEAT") else times
         for part in _parts(argument):
-            yield from _walk(part, repeated=again)
+            yield from _walk(part, again)
 
 
 def _parts(argument: Any) -> Iterator[Any]:  # noqa: ANN401

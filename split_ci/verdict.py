@@ -184,10 +184,9 @@ def verify(verdict: Verdict, case: Case) -> Verdict:
     if dropped:
         was = "1 finding was" if dropped == 1 else f"{dropped} findings were"
         said = _said(verdict.summary, f"{was} dropped: what they quote is not in the files")
-        verdict = verdict._replace(findings=tuple(held), summary=said)
-        if verdict.decision == "approve":
-            verdict = verdict._replace(decision="incomplete")
-    return decide(verdict, case)
+        wanted: Decision = "incomplete" if verdict.decision == "approve" else verdict.decision
+        verdict = verdict._replace(summary=said, decision=wanted)
+    return decide(verdict._replace(findings=tuple(held)), case)
 
 
 def _held(finding: Finding, case: Case) -> Finding | None:

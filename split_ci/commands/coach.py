@@ -1,8 +1,8 @@
 """Teach what a review found, and look after the lessons.
 
-A review's lesson is committed to `coaching.branch` (split-ci/coaching): one file, of which people decide by merging. The
-same lesson again is counted, never doubled. Live are the lessons on the default branch, or on the branch that the configuration
-names; briefs carry those that fit, within `coaching.bytes`.
+A review's lesson is committed to `coaching.branch` (split-ci/coaching): one file, on which people decide by merging it.
+The same lesson again is counted, never doubled. Live are the lessons on the default branch, or on the branch that the
+configuration names; briefs carry those that fit, within `coaching.bytes`.
 
 examples:
   split-ci coach review.json            commit the lesson of a review

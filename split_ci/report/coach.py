@@ -40,9 +40,8 @@ def show_list(found: Sequence[Listed], problems: Sequence[Problem], form: str) -
         return
     for one in found:
         lesson = one.lesson
-        say(
-            f"{paint(lesson.id, 'bold')}  for the {lesson.audience}, {scope(lesson)}; taught {lesson.taught}, carried {one.carried}"
-        )
+        counts = f"taught {lesson.taught}, carried {one.carried}"
+        say(f"{paint(lesson.id, 'bold')}  for the {lesson.audience}, {scope(lesson)}; {counts}")
         say(f"  {visible(lesson.text)}")
     for problem in problems:
         say(paint(visible(f"{problem.path}:{problem.line}: {problem.code}: {problem.message}"), "red"))
@@ -118,8 +117,8 @@ def share(passed: int, everything: int) -> str:
 
 def show_problems(good: Sequence[str], specs: str, problems: Sequence[Problem], form: str) -> None:
     """What `coach check` found, in the same form as `check`."""
-    from split_ci.report.problems import show  # noqa: PLC0415
     from split_ci.proof import Checked  # noqa: PLC0415
+    from split_ci.report.problems import show  # noqa: PLC0415
 
     by_path: dict[str, list[Problem]] = {f"{specs}/coaching/{each}.md": [] for each in good}
     for problem in problems:

@@ -12,16 +12,17 @@ from split_ci.frozen import frozen_paths, is_frozen
 from split_ci.paths import matches, out_of_reach, path_fault, protected
 from split_ci.problems import CODES
 from split_ci.references import dangling, is_prose, lines_naming
-from split_ci.spec import touched
+from split_ci.spec import Instruct, touched
 from split_ci.text_rules import added_remarks
 from split_ci.verdict import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from split_ci.changeset import Changed
+    from split_ci.edit import Applied
     from split_ci.lesson import Lesson
-    from split_ci.ports import Case, File
+    from split_ci.ports import Case
     from split_ci.verdict import Cause
 
 PLAIN = ("100644", "100755")
@@ -42,9 +43,10 @@ TEST_NAME = re.compile(
 class Ground:
     """What the checks know of a case. `whole` turns false where something could not be looked at."""
 
-    def __init__(self, case: Case, written: Mapping[str, File | None], specs: str, protected: Sequence[str]) -> None:
+    def __init__(self, case: Case, applied: Applied, specs: str, protected: Sequence[str]) -> None:
         self.case = case
-        self.written = written  # what the exact sections make of the base
+        self.drifted = {path for section in applied.left if not isinstance(section, Instruct) for path in touched(section)}
+        self.written = {path: file for path, file in applied.files.items() if path not in self.drifted}
         self.specs = specs
         self.protected = protected
         self.whole = True
@@ -165,9 +167,8 @@ def frozen(ground: Ground) -> Iterator[Finding]:
     mine = ground.by_a_model()
     if not mine:
         return
-    drifted = ground.named - set(ground.written)
     for change in mine:
-        if change.path not in drifted and is_frozen(change.path, ground.frozen, ground.case.spec):
+        if is_frozen(change.path, ground.frozen, ground.case.spec):
             yield ground.finding(change.path, 1, "a model changed a frozen file", "frozen", cause="implementer")
 
 

@@ -34,8 +34,8 @@ class Rules:
 
     def review(self, case: Case) -> Verdict:
         """The verdict. Raises WorldError where the repository can't be read, and nothing else."""
-        written = apply_exact(case.spec.changes, case.before, case.spec.path).files
-        ground = checks.Ground(case, written, self.specs, self.protected)
+        applied = apply_exact(case.spec.changes, case.before, case.spec.path)
+        ground = checks.Ground(case, applied, self.specs, self.protected)
         found = [finding for check in checks.CHECKS for finding in check(ground)]
         meant = [finding for finding in found if finding.rule in ground.waived]
         findings = sorted((f for f in found if f not in meant), key=lambda f: (f.path, f.line, f.rule))[:MAX_FINDINGS]
