@@ -10,7 +10,7 @@ from split_ci.brief import OUTPUT_CHARS, choose_mark, fenced, quoted
 from split_ci.caps import Account, caps_of, no_journal
 from split_ci.errors import Refused, WorldError
 from split_ci.lesson import Lesson, lesson_faults, lesson_id
-from split_ci.ports import Asker, Message, Request
+from split_ci.ports import Asker, Message, Request, Usage
 from split_ci.prompts import read_prompt
 from split_ci.reviewers.judgement import SCHEMA, read_judgement
 from split_ci.reviewers.pages import pages, total_lines
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from split_ci.caps import Day, Journal
     from split_ci.config import Config
-    from split_ci.ports import Case, Model, Usage
+    from split_ci.ports import Case, Model
     from split_ci.reviewers.judgement import Candidate, Judgement
     from split_ci.reviewers.pages import Page
 
@@ -73,7 +73,8 @@ class Architect:
             recorded=self._model.recorded,
         )  # fmt: skip
         caps = caps_of(spec.limits, self._config.limits)
-        return Account(caps, Asker("architect", spec.id, case.round), self._open_journal(entry), day=self._day)
+        spent = case.earlier.usage if case.earlier else Usage()
+        return Account(caps, Asker("architect", spec.id, case.round), self._open_journal(entry), day=self._day, spent=spent)
 
     def _read(self, case: Case, account: Account, read: list[Read]) -> str:
         """Shows every page and adds what was judged to `read`. Why not all of it was judged, or nothing."""

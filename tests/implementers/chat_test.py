@@ -67,7 +67,7 @@ Then go on.
     )
 
 
-TOLD = {
+TOLD: dict[str, tuple[Line | str, str]] = {
     "empty": (line("", turn=1), "1. Your answer was empty. Answer with edit blocks."),
     "prose": ("Done!", "1. There was no edit block in your answer."),
     "cut off": (line(GOOD + "docs/app.md\n<<<<<<< SEARCH\nRun", turn=1, stop="length"), "1. Your answer was cut off by its length limit."),
@@ -94,7 +94,7 @@ def test_each_fault_has_its_own_answer_and_can_be_mended(name: str) -> None:
     assert len(told(model)) < 800
 
 
-ENDS = {
+ENDS: dict[str, tuple[list[Line | str], int, str]] = {
     "refused": ([line("No.", turn=1, stop="refusal")], 1, "the model refused: No."),
     "the same answer": ([ABSENT, "?", ABSENT], 3, 'the same answer twice: text that is not there in "docs/app.md" (' ),
     "the same error": (["I am done.", "Really."], 2, "the same error twice: no edit block"),
