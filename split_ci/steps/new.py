@@ -7,32 +7,25 @@ what it must give.
 from __future__ import annotations
 
 import os
-from hashlib import new as new_hash
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import writing
-from split_ci.edit import apply_exact
-from split_ci.errors import Refused, UsageError
+from split_ci.errors import Refused, UsageError, WorldError
 from split_ci.git import GITLINK, SYMLINK
-from split_ci.inverse import Delta, is_binary, moves, removals, text_or_none, ways
+from split_ci.inverse import Delta, is_binary, text_or_none
 from split_ci.path_rules import Place
 from split_ci.paths import out_of_reach, path_fault
-from split_ci.ports import File
-from split_ci.problems import CODES
-from split_ci.rules import judge
-from split_ci.spec import parse_spec, touched
+from split_ci.ports import Entry, File
+from split_ci.references import mentions
+from split_ci.reproduction import Origin, Reproduction, refuse, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from split_ci.config import Config
     from split_ci.git import Objects, Repo
-    from split_ci.spec import Exact, Spec
 
-MOST_BYTES = 8 * 1024 * 1024  # of a spec
-MOST_HEAD_BYTES = 60_000  # of its front matter, which may have 64 KiB
-NAMED_FAULTS = 5
 DIFF = (
     "-r", "-z", "--raw", "--patch", "--no-abbrev", "-M50%", "-l0", "--unified=3", "--inter-hunk-context=0", "--text",
     "--no-textconv", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none",
@@ -61,15 +54,6 @@ class Written(NamedTuple):
     base: str = ""
     protected: tuple[str, ...] = ()
     waive: tuple[str, ...] = ()
-
-
-class Origin(NamedTuple):
-    """Where a change comes from: what the spec says of it, and the commit that it starts from."""
-
-    name: str  # for messages
-    base: str
-    title: str
-    why: str
 
 
 # --- drafts
@@ -163,32 +147,21 @@ def _hunks(part: bytes) -> bytes:
 # --- what can't be said
 
 
-def _refuse(faults: Iterable[str], name: str) -> None:
-    said = list(faults)
-    if said:
-        more = f"; and {len(said) - NAMED_FAULTS} more" if len(said) > NAMED_FAULTS else ""
-        raise Refused(f"{name} holds what a spec can't say: {'; '.join(said[:NAMED_FAULTS])}{more}")
-
-
 def _row_faults(found: Sequence[Row], specs: str) -> Iterator[str]:
     for row in found:
         modes = (row.old_mode, row.new_mode)
         for path in dict.fromkeys((row.source or row.path, row.path)):
             fault = path_fault(path)
             if fault:
-                yield f"{_shown(path)}: this path {fault}"
+                yield f"{shown(path)}: this path {fault}"
             elif out_of_reach(path, specs):
-                yield f"{_shown(path)}: specs, lessons and split-ci's configuration are out of reach for every spec"
+                yield f"{shown(path)}: specs, lessons and split-ci's configuration are out of reach for every spec"
         if SYMLINK in modes:
-            yield f"{_shown(row.path)}: a symlink"
+            yield f"{shown(row.path)}: a symlink"
         elif GITLINK in modes:
-            yield f"{_shown(row.path)}: a submodule"
+            yield f"{shown(row.path)}: a submodule"
         elif row.status == "U":
-            yield f"{_shown(row.path)}: a conflict that is not resolved"
-
-
-def _shown(path: str) -> str:
-    return path if path.isprintable() else ascii(path)[1:-1]
+            yield f"{shown(row.path)}: a conflict that is not resolved"
 
 
 def _content_faults(deltas: Iterable[Delta]) -> Iterator[str]:
@@ -198,9 +171,9 @@ def _content_faults(deltas: Iterable[Delta]) -> Iterator[str]:
             continue
         added = b"".join(line[1:] for line in delta.hunks.split(b"\n") if line[:1] in (b"+", b"-"))
         if is_binary(new.data):
-            yield f"{_shown(delta.path)}: binary content"
+            yield f"{shown(delta.path)}: binary content"
         elif text_or_none(new.data) is None and (old is None or text_or_none(added) is None):
-            yield f"{_shown(delta.path)}: text that is not UTF-8"
+            yield f"{shown(delta.path)}: text that is not UTF-8"
 
 
 # --- from rows to deltas
@@ -255,108 +228,33 @@ def _with_moved_binaries(found: Sequence[Row], objects: Objects) -> list[Row]:
 
 
 def _written(repo: Repo, origin: Origin, found: Sequence[Row], config: Config, id_: str | None) -> Written:
-    _refuse(_row_faults(found, config.specs), origin.name)
+    refuse(_row_faults(found, config.specs), origin.name)
     with repo.objects() as objects:
         deltas = _deltas(found, objects)
-        _refuse(_content_faults(deltas), origin.name)
+        refuse(_content_faults(deltas), origin.name)
         place = Place(repo.tree(origin.base, objects), specs=config.specs, protected=config.protected)
         id_ = id_ or writing.slug(origin.title)
-        maker = _Maker(f"{config.specs}/{id_}.md", origin, found, deltas, place)
-        spec = maker.proved(repo.object_format)
+        spec = Reproduction(f"{config.specs}/{id_}.md", origin, deltas, place).proved(
+            _wanted(found), repo.object_format, lambda gone: _mentions(repo, origin.base, gone)
+        )
     return Written(id_, spec.data, spec.title, origin.base, spec.protected, spec.waive)
 
 
-def _blob_id(data: bytes, algorithm: str) -> str:
-    return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+def _wanted(found: Sequence[Row]) -> dict[str, Entry | None]:
+    """What every path that differs must be in the end; None: not there."""
+    wanted: dict[str, Entry | None] = {}
+    for row in found:
+        for gone in (row.source, row.path if row.status == "D" else None):
+            if gone is not None:
+                wanted.setdefault(gone, None)
+        if row.status != "D":
+            wanted[row.path] = Entry(row.new_mode, row.new_oid)
+    return wanted
 
 
-class _Maker:
-    """Writes the spec, reads it back, and takes the next way for each path that did not come out as it must."""
-
-    def __init__(self, path: str, origin: Origin, found: Sequence[Row], deltas: Sequence[Delta], place: Place) -> None:
-        self.path = path
-        self.origin = origin
-        self.place = place
-        self.rows = found
-        self.first: list[Exact] = [*removals(deltas), *moves(deltas)]
-        self.ways = {delta.path: ways(delta) for delta in deltas if delta.new is not None}
-        self.chosen = dict.fromkeys(self.ways, 0)
-        self.wanted: dict[str, tuple[str, str] | None] = {}
-        for row in found:
-            for gone in (row.source, row.path if row.status == "D" else None):
-                if gone is not None:
-                    self.wanted.setdefault(gone, None)
-            if row.status != "D":
-                self.wanted[row.path] = (row.new_mode, row.new_oid)
-
-    def proved(self, algorithm: str) -> Spec:
-        while True:
-            spec = self.read(self.data(()))
-            wrong = self.wrong(spec, algorithm)
-            if not wrong:
-                return self.waived(spec)
-            for path in wrong:
-                if self.chosen.get(path, 0) + 1 >= len(self.ways.get(path, ())):
-                    raise Refused(f"{self.origin.name}: {_shown(path)} would not come out byte for byte")
-                self.chosen[path] += 1
-
-    def wrong(self, spec: Spec, algorithm: str) -> list[str]:
-        """The paths that the spec does not turn into what they must be."""
-        made = apply_exact(spec.changes, self.place.tree, self.path).files
-        wrong = [path for path in made if path not in self.wanted]
-        for path, wanted in self.wanted.items():
-            file = made.get(path)
-            if (path not in made) or wanted != (file and (file.mode, _blob_id(file.data, algorithm))):
-                wrong.append(path)
-        return wrong
-
-    def read(self, data: bytes) -> Spec:
-        if len(data) > MOST_BYTES:
-            raise Refused(f"{self.origin.name}: its spec would have {len(data):,} bytes: at most {MOST_BYTES:,}")
-        parsed = parse_spec(data, self.path)
-        if parsed.spec is None:
-            raise Refused(f"{self.origin.name}: {parsed.problems[0].message}")
-        return parsed.spec
-
-    def waived(self, spec: Spec) -> Spec:
-        """The spec with the waivable problems that fire written into its front matter."""
-        judged = judge(spec, self.place)
-        codes = sorted({problem.code for problem in judged.problems if CODES[problem.code].waivable})
-        if codes:
-            spec = self.read(self.data(codes))
-            judged = judge(spec, self.place)
-        _refuse((f"{p.message} ({p.code})" for p in judged.problems if p.severity == "error"), self.origin.name)
-        return spec
-
-    def data(self, waive: Sequence[str]) -> bytes:
-        body = [change for path in sorted(self.ways) for change in self.ways[path][self.chosen[path]]]
-        changes = [*self.first, *body]
-        fields = [("title", writing.scalar(self.origin.title)), ("status", "ready")]
-        named = dict.fromkeys(path for change in changes for path in touched(change))
-        protected = [path for path in named if self.place.is_protected(path)]
-        if protected:
-            fields.append(("protected", writing.flow(protected)))
-        if waive:
-            fields.append(("waive", "[" + ", ".join(waive) + "]"))
-        head = writing.front_matter(fields, self.accept(sum(len(value.encode()) for _, value in fields)))
-        return writing.document(head, self.origin.why, map(writing.section, changes))
-
-    def accept(self, used: int) -> list[str]:
-        """A criterion for each path, as many as the front matter has room for."""
-        lines: list[str] = []
-        folders = {folder for path, wanted in self.wanted.items() if wanted for folder in _folders(path)}
-        for path, wanted in sorted(self.wanted.items()):
-            if wanted is None and path in folders:
-                continue  # a folder now
-            line = writing.missing_line(path) if wanted is None else writing.blob_line(path, wanted[1], wanted[0])
-            used += len(line.encode()) + 5
-            if lines and used > MOST_HEAD_BYTES:
-                break
-            lines.append(line)
-        return lines
-
-
-def _folders(path: str) -> Iterator[str]:
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
+def _mentions(repo: Repo, base: str, gone: Collection[str]) -> dict[str, list[tuple[int, str]]]:
+    """Lines of the base that may name what is gone; none where they are too many for the reviewer too."""
+    try:
+        return mentions(repo, base, gone)
+    except WorldError:
+        return {}

@@ -448,3 +448,13 @@ def test_the_template_is_a_spec_with_every_verb() -> None:
         "Instruct",
     }
     assert {criterion.kind for criterion in parsed.spec.accept} == {"run", "missing", "exists", "lacks", "contains"}
+
+
+def test_what_still_names_a_gone_file_is_waived(tmp_path: Path) -> None:
+    make_repo(tmp_path, {"tools/old.sh": "x\n", "Makefile.in": "all:\n\tsh tools/old.sh\n", "other.sh": "x\n"})
+    git(tmp_path, "rm", "-q", "tools/old.sh")
+    git(tmp_path, "commit", "-q", "-m", "Drop the old tool")
+    assert from_head(tmp_path).waive == ("SP415",)
+    git(tmp_path, "rm", "-q", "other.sh")
+    git(tmp_path, "commit", "-q", "-m", "Drop another that nothing names")
+    assert from_head(tmp_path).waive == ()
