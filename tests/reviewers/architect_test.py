@@ -112,7 +112,7 @@ def test_what_it_is_shown(result: Result) -> None:
     assert text.endswith('Judge these files: "docs/app.md", "src/app.py", "src/gone.py".\n')
 
 
-ASKS = {
+ASKS: dict[str, tuple[dict[str, Any], str, list[tuple[str, int]]]] = {
     "a finding": ({"findings": [FOUND]}, "request_changes", [("docs/app.md", 4)]),
     "a finding, though it approves": ({"findings": [FOUND], "decision": "approve"}, "request_changes", [("docs/app.md", 4)]),
     "a file to change": (
@@ -151,7 +151,7 @@ def test_exit_codes_stand_above_its_word(result: Result) -> None:
     )
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Line | str, str]] = {
     "no JSON": ("Looks good to me!", "not JSON: "),
     "cut off": (line('{"summary": "All', turn=1, stop="length"), "it was cut off by its length limit"),
     "a list": ("[]", "not an object"),
@@ -188,7 +188,7 @@ def test_a_fence_around_the_answer_is_no_fault(result: Result) -> None:
     assert reviewed(result, f"```json\n{json.dumps(said())}\n```\n")[0].decision == "approve"
 
 
-ENDED = {
+ENDED: dict[str, tuple[Line, Config, str]] = {
     "a refusal": (line("No.", stop="refusal"), CONFIG, "the model refused to answer"),
     "a server that is down": (line("", fail="503"), CONFIG, "scripted: 503 (recorded)"),
     "a cap": (line("{}"), CONFIG._replace(limits=Limits(tokens=100)), "the next call needs about "),
@@ -214,7 +214,7 @@ def test_each_file_is_shown_in_parts_where_it_must_be(result: Result) -> None:
 
 
 def test_pages_are_judged_one_by_one_and_together(tmp_path: Path) -> None:
-    body = {f"docs/{n}.md": f"{n}\n" + "words and more words\n" * 4000 for n in range(3)}
+    body = {f"docs/{n}.md": f"{n}\n" + "words and more words\n" * 3000 for n in range(3)}
     result = make_result(
         tmp_path / "r", {}, spec("### Instruct `docs/0.md`\nWrite.\n", extra='allow: ["docs/**"]\n'), model=body
     )
@@ -227,8 +227,8 @@ def test_pages_are_judged_one_by_one_and_together(tmp_path: Path) -> None:
         for n in range(3)
     ]
     verdict, model = reviewed(result, *answers)
-    assert verdict.decision == "approve"
-    assert [(r.lines, r.shown) for r in verdict.receipts] == [(4001, 4001)] * 3
+    assert verdict.decision == "approve", verdict.summary
+    assert [(r.lines, r.shown) for r in verdict.receipts] == [(3001, 3001)] * 3
     firsts = {request.messages[0].text.split("Page ")[0] for request in model.requests}
     assert len(firsts) == 1
     last = line(
