@@ -77,6 +77,7 @@ class Finished(NamedTuple):
     review: Verdict | None = None
     lessons: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
+    sent_back: tuple[str, ...] = ()  # what the reviews of earlier rounds said
 
 
 class Work(NamedTuple):
@@ -139,7 +140,7 @@ class Lane:
             work = _after(one, published)
             if work.done.head and one.results and published.outcome.name == "done":
                 ready.append((work, one.results))
-            elif one.results and not one.results.ok and self._may_go_on(work):
+            elif one.results and _can_be_mended(one.results) and self._may_go_on(work):
                 again.append(work._replace(round=work.round + 1, red=_not_green(one.results)))
             else:
                 self.end(work.done)
@@ -240,7 +241,8 @@ class Lane:
             shown = work._replace(done=_reviewed(work.done, verdict, taught))
             ahead = self.following(shown, verdict)
             if ahead:
-                following.append(ahead)
+                back = (*ahead.done.sent_back, verdict.summary)
+                following.append(ahead._replace(done=ahead.done._replace(sent_back=back)))
             else:
                 self.end(shown.done)
         return following
@@ -280,6 +282,11 @@ def _candidate(one: Judged) -> Candidate:
 
 def _tree(repo: Repo, commit: str | None) -> str:
     return repo.git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").decode().strip()
+
+
+def _can_be_mended(results: Results) -> bool:
+    """Whether what is wrong lies in the result: a criterion that was not red on the base is the spec's fault."""
+    return not results.ok and all(c.red is not False for c in results.criteria)
 
 
 def _not_green(results: Results) -> tuple[CriterionResult, ...]:

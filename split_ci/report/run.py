@@ -163,7 +163,7 @@ def finished_json(one: Finished) -> dict[str, Any]:
         "id": one.id, "outcome": one.outcome.name, "reason": one.outcome.reason, "branch": one.branch, "base": one.base,
         "head": one.head, "edits": dict(one.edits), "criteria": [criterion_json(c) for c in one.criteria],
         "rounds": one.rounds, "usage": {"architect": usage_json(one.architect), "implementer": usage_json(one.implementer)},
-        "usd": total.usd, "review": review_json(one.review), "lessons": list(one.lessons), "taught": list(one.taught),
+        "usd": total.usd, "review": review_json(one.review), "lessons": list(one.lessons), "taught": list(one.taught), "sent_back": list(one.sent_back),
     }  # fmt: skip
 
 
@@ -205,11 +205,20 @@ def _print_finished(done: Sequence[Finished]) -> None:
         rounds = f"{one.rounds} rounds" if one.rounds > 1 else ""
         name = paint(f"{SIGN[one.outcome.name]} {one.outcome.name:<10}", COLOUR[one.outcome.name])
         say("  ".join(part for part in (name, f"{one.id:<{wide}}", criteria, rounds, review) if part).rstrip())
-        if one.outcome.reason:
-            say(f"             {visible(one.outcome.reason)}")
-        for finding in one.review.findings if one.review and one.review.decision != "approve" else ():
-            say(f"             {finding.path}:{finding.line}: {visible(finding.message)}")
+        for line in _details(one):
+            say(f"             {visible(line)}")
     _print_bill(done)
+
+
+def _details(one: Finished) -> list[str]:
+    """What else there is to say of a spec: why, what was sent back, the lessons, and what is still asked for."""
+    lines = [one.outcome.reason] if one.outcome.reason and one.outcome.name not in ("done", "unchanged") else []
+    lines += [f"sent back: {' '.join(said.split())}" for said in one.sent_back]
+    lines += [f"taught: {lesson}" for lesson in one.taught]
+    lines += [f"its brief carried: {lesson}" for lesson in one.lessons]
+    if one.review and one.review.decision != "approve":
+        lines += [f"{f.path}:{f.line}: {' '.join(f.message.split())}" for f in one.review.findings]
+    return lines
 
 
 def _print_bill(done: Sequence[Finished]) -> None:

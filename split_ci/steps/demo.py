@@ -31,19 +31,26 @@ def make_demo(folder: str | None) -> Repo:
     run_git(["init", "--quiet", "--initial-branch=main", "."], cwd=where)
     for key, value in (("user.name", "split-ci demo"), ("user.email", "demo@example.org")):
         run_git(["config", key, value], cwd=where)
+    _copy(source / "recorded", os.path.join(where, ".recorded"))
+    with open(os.path.join(where, ".git", "info", "exclude"), "a", encoding="utf-8") as exclude:
+        exclude.write("/.recorded/\n")
     _commit(where, source / "base", "", "gather the workshop's skills, recipes and tools")
     _commit(where, source / "specs", "specs", "specify the evening: fourteen specs")
     return Repo.find(where)
 
 
 def _commit(where: str, source: Traversable, below: str, message: str) -> None:
+    _copy(source, os.path.join(where, below))
+    run_git(["add", "--all", "."], cwd=where)
+    run_git([*WHO, "commit", "--quiet", "--message", message], cwd=where, env=WHEN)
+
+
+def _copy(source: Traversable, where: str) -> None:
     for path, file in _walk(source):
-        target = os.path.join(where, below, path)
+        target = os.path.join(where, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "xb") as out:
             out.write(file.read_bytes())
-    run_git(["add", "--all", "."], cwd=where)
-    run_git([*WHO, "commit", "--quiet", "--message", message], cwd=where, env=WHEN)
 
 
 def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
