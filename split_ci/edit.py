@@ -217,7 +217,8 @@ class _Section:
         from split_ci.nearest import nearest  # noqa: PLC0415 - only failures need it
 
         after = model.ends(pair.after)
-        done = occurrences(model.text, after, 1) if after else []
+        telling = after.count("\n") * 2 >= pair.before.count("\n")  # a line or two of many would be there anyway
+        done = occurrences(model.text, after, 1) if after and telling else []
         if self._was_there(path, model, pair):
             clause, fix = "an earlier section or pair changed it", "write `Before` as that leaves the text"
         elif len(done) == 1:

@@ -24,7 +24,7 @@ class Hunk(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What a diff does to one file. `mode` is the new mode, where the diff names one; lines count within the diff, from 1."""
+    """What a diff does to one file. `mode` is the new mode, where the diff names one; `line` is within the diff."""
 
     verb: Verb
     old: str
@@ -287,9 +287,8 @@ def apply_hunks(data: bytes, hunks: tuple[Hunk, ...]) -> bytes | Misfit:
     lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
     if b"\n" in data and data.count(b"\n") == data.count(b"\r\n"):
         hunks = _with_returns(hunks)
-    places = _stated(lines, hunks)
-    if places is None:
-        places = _searched(lines, hunks)
+    stated = _stated(lines, hunks)
+    places = stated if stated is not None else _searched(lines, hunks)
     if isinstance(places, Misfit):
         return places
     out: list[bytes] = []

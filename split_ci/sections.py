@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 VERBS = ("Edit", "Create", "Replace", "Delete", "Move", "Patch", "Instruct")
 FORMS = {
-    "Edit": "### Edit `path`",
-    "Create": "### Create `path`, and after it maybe (executable), (no final newline), (crlf)",
-    "Replace": "### Replace `path`, and after it maybe (executable), (no final newline)",
-    "Delete": "### Delete `path`",
-    "Move": "### Move `path` to `path`",
-    "Patch": "### Patch",
-    "Instruct": "### Instruct `path`, or several with commas",
+    "Edit": "Edit `path`",
+    "Create": "Create `path`",
+    "Replace": "Replace `path`",
+    "Delete": "Delete `path`",
+    "Move": "Move `path` to `path`",
+    "Patch": "Patch",
+    "Instruct": "Instruct `path`",
 }
+OTHER_WORDS = {
+    "add": "Create", "new": "Create", "write": "Create", "change": "Edit", "modify": "Edit", "update": "Edit", "overwrite": "Replace",
+    "remove": "Delete", "rename": "Move", "diff": "Patch", "apply": "Patch", "ask": "Instruct", "instructions": "Instruct",
+}  # fmt: skip
 FLAGS = {"Create": ("executable", "no final newline", "crlf"), "Replace": ("executable", "no final newline")}
 LABEL = r"(Before|After)(?: \(([1-9][0-9]{0,5}) times?\))?:\Z"
 LABEL_LIKE = r"(?i)\W*(?:before|befor|bevore|after|aftr|old|new|original|search|find|replace|with|from|to|was|now)\b"
@@ -87,61 +91,46 @@ class _Reader:
 
     def read(self) -> None:
         inside = False
-        found = False
         at = 0
         while at < len(self.blocks):
             block = self.blocks[at]
             at += 1
+            if self._misplaced(block, inside=inside):
+                continue
             if block.kind == "heading" and block.level < 3 and not block.depth:
                 inside = block.level == 2 and block.text == "Changes"
-                found = found or inside
-                self._misplaced(block, inside=False)
-            elif not inside:
-                self._misplaced(block, inside=False)
-            elif block.kind == "heading" and block.level == 3 and not block.depth:
+            elif inside and block.kind == "heading" and block.level == 3 and not block.depth:
                 at = self._section(block, at)
-            else:
-                self._stray(block)
-        self._nothing(found)
+            elif inside and block.kind == "fence":
+                self.say("SP124", block.line, "a fence before the first section", "put it into a section")
+        if not self.changes and not self.problems:
+            self._nothing()
 
-    def _nothing(self, found: bool) -> None:
-        if not found:
-            close = [
-                b.line
-                for b in self.blocks
-                if b.kind == "heading" and b.text.strip().lower() in ("changes", "change", "the changes")
-            ]
-            fix = (
-                "write the heading exactly `## Changes`"
-                if close
-                else "write `## Changes` and a section such as `### Edit `path``"
-            )
-            self.say("SP120", close[0] if close else self.first, "there is no section `## Changes`", fix)
-        elif not self.changes and not self.problems:
-            line = next(b.line for b in self.blocks if b.kind == "heading" and b.text == "Changes" and b.level == 2)
-            self.say("SP120", line, "there is nothing under `## Changes`", "write a section such as `### Edit `path``")
+    def _nothing(self) -> None:
+        fix = "write a section below it, such as ### Edit `path`"
+        for block in self.blocks:
+            if block.kind == "heading" and block.text.strip().lower() in ("changes", "change", "the changes"):
+                if block.level == 2 and block.text == "Changes" and not block.depth:
+                    self.say("SP120", block.line, "there is nothing under `## Changes`", fix)
+                else:
+                    self.say("SP120", block.line, "this heading is not `## Changes`", "write it exactly so")
+                return
+        self.say("SP120", self.first, "there is no section `## Changes`", f"write that heading, and {fix.removeprefix('write ')}")
 
-    def _misplaced(self, block: Block, *, inside: bool) -> None:
-        """A heading that looks like a section where none is read."""
-        if block.kind != "heading" or not re.match(rf"(?:{'|'.join(VERBS)})(?: +`|\Z)", block.text):
-            return
-        if block.level == 2 and block.text in VERBS:
-            return
+    def _misplaced(self, block: Block, *, inside: bool) -> bool:
+        """Reports a heading that looks like a section where none is read; `inside` is under `## Changes`."""
+        if block.kind != "heading" or not re.match(rf"(?:{'|'.join(VERBS)}) +`", block.text):
+            return False
         if block.depth:
             said, fix = "a section inside a list or a quotation is not read", "start the heading at the start of a line"
-        elif inside:
-            said, fix = f"a section's heading has three `#`, this one has {block.level}", f"write `### {block.text}`"
-        elif block.text in VERBS and block.level != 3:
-            return
-        else:
+        elif not inside:
             said, fix = "this section is not under `## Changes`", "move it there, with three `#`"
+        elif block.level != 3:
+            said, fix = f"a section's heading is of level 3, this one of {block.level}", f"write ### {block.text}"
+        else:
+            return False
         self.say("SP121", block.line, said, fix)
-
-    def _stray(self, block: Block) -> None:
-        """What stands under `## Changes` before its first section, or is a heading that is not one."""
-        self._misplaced(block, inside=True)
-        if block.kind == "fence":
-            self.say("SP124", block.line, "a fence before the first section", "put it into a section")
+        return True
 
     def _section(self, block: Block, at: int) -> int:
         """Reads one section; the answer is the index of the first block after it."""
@@ -174,15 +163,15 @@ class _Reader:
         word = re.match(r"[^\s`(]*", block.text)
         verb = word[0] if word else ""
         if verb not in VERBS:
-            from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and rarely needed
-
-            close = get_close_matches(verb.capitalize(), VERBS, 1, 0.5)
-            fix = f"did you mean `{FORMS[close[0]]}`?" if close else f"write one of {', '.join(VERBS)}"
-            self.say("SP121", block.line, f"`{block.text}` is not a section that is known here", fix)
+            close = _meant(verb)
+            fix = f"did you mean ### {FORMS[close]}?" if close else f"write one of {', '.join(VERBS)}"
+            self.say("SP121", block.line, f"### {block.text}: this is not one of the verbs", fix)
             return None
         found = _taken_apart(verb, block.text[len(verb) :])
         if isinstance(found, str):
-            self.say("SP122", block.line, f"`### {block.text}`: {found}", f"write {FORMS[verb]}")
+            also = "".join(f" ({flag})" for flag in FLAGS.get(verb, ()))
+            fix = f"write ### {FORMS[verb]}" + (f", and after it what fits of{also}" if also else "")
+            self.say("SP122", block.line, f"### {block.text}: {found}", fix)
             return None
         return found
 
@@ -344,6 +333,14 @@ class _Reader:
             self.say("SP128", fence.line + data.line, data.message, f"write one of {escapes.ALLOWED}", data.column)
             return None
         return data
+
+
+def _meant(word: str) -> str | None:
+    """The verb that a word most likely stands for."""
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and rarely needed
+
+    known = OTHER_WORDS.get(word.lower())
+    return known or next(iter(get_close_matches(word.capitalize(), VERBS, 1, 0.6)), None)
 
 
 def _taken_apart(verb: str, rest: str) -> Heading | str:

@@ -11,7 +11,7 @@ from split_ci.change import Change, Create, Delete, Edit, Exact, Instruct, Move,
 from split_ci.criterion import Criterion, Red, read_accept
 from split_ci.frontmatter import Keys, Value
 from split_ci.problems import CODES, problem
-from split_ci.sections import read_body
+from split_ci.sections import Body, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ def parse_spec(data: bytes, path: str) -> Parsed:
     if text is None:
         return Parsed(None, tuple(problems))
     head = frontmatter.read(text, path)
-    body = read_body(head.body, path, head.body_line)
+    body = read_body(head.body, path, head.body_line) if head.body or head.value else Body((), "", "", ())
     problems += head.problems
     keys = Keys(head.value or Value("map", 1, 1), path, problems if head.value else [], KEYS)
     spec = Spec(
