@@ -127,24 +127,17 @@ def patched_texts(diff: str) -> Iterator[tuple[str, str, frozenset[str]]]:
 # --- criteria, run on the base (`--prove`)
 
 
+PROOF_FIXES = {
+    "SP504": "make it fail without the change, or mark it `guard: true`",
+    "SP505": "install what it needs under `prepare:` in .split-ci.yaml, or say under `red:` how it must fail",
+    "SP506": "mend that first, or take `guard: true` away",
+}
+
+
 def proof_problems(spec: Spec, results: Iterable[CriterionResult]) -> Iterator[Problem]:
     """SP504, SP505 and SP506: what running the criteria on the base said against them."""
-    criteria = {criterion.id: criterion for criterion in spec.accept}
+    lines = {criterion.id: criterion.line for criterion in spec.accept}
     for result in results:
-        criterion = criteria.get(result.id)
-        if criterion is None or (result.red is not False and not (result.base and result.base.broken)):
-            continue
-        said = f"{result.id} (`{result.run[:80]}`)"
-        reason = f": {result.reason}" if result.reason else ""
-        if result.base is not None and result.base.broken:
-            why = result.reason or result.base.broken
-            fix = "install what it needs under `prepare:` in .split-ci.yaml, or say under `red:` how it must fail"
-            yield problem("SP505", spec.path, criterion.line, f"{said} proves nothing on the base: {why}", fix)
-        elif criterion.guard:
-            message = f"the guard {said} is red before any change{reason}"
-            yield problem("SP506", spec.path, criterion.line, message, "mend that first, or take `guard: true` away")
-        else:
-            message = f"{said} is green before any change, so it can't tell that the work is done{reason}"
-            yield problem(
-                "SP504", spec.path, criterion.line, message, "make it fail without the change, or mark it `guard: true`"
-            )
+        if result.code:
+            message = f"{result.id} (`{result.run[:80]}`): {result.reason}"
+            yield problem(result.code, spec.path, lines.get(result.id, 1), message, PROOF_FIXES.get(result.code, ""))

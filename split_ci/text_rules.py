@@ -176,23 +176,9 @@ PLACEHOLDER = rf"""
   | \bkeep\s+(?:the\s+)?(?:existing|rest|remaining|original)\b[^.]{{0,20}}(?:{WHAT}|as\s+is|unchanged)\s*[\])*\-/>.]*$
 """  # noqa: E501
 LONE = r"^\s*(?:(?:\#|//|--|;|%|/\*|<!--)[ ]?)?(?:\.\.\.|\u2026|\[\s*(?:\.\.\.|\u2026)\s*\])\s*(?:\*/|-->)?\s*$"
+MOST_WORDS = 12  # of a line of prose that says nothing but this
 PROSE = (".md", ".markdown", ".rst", ".txt", ".adoc", ".org", ".tex", ".html")
-BARE_IS_TEXT = (
-    *PROSE,
-    ".yml",
-    ".yaml",
-    ".pyi",
-    ".out",
-    ".log",
-    ".snap",
-    ".json",
-    ".csv",
-    ".svg",
-    ".po",
-    ".ipynb",
-    ".diff",
-    ".patch",
-)
+DATA = (".yml", ".yaml", ".pyi", ".out", ".log", ".snap", ".json", ".csv", ".svg", ".po", ".ipynb", ".diff", ".patch")
 STUBS = ("Protocol", "@overload", "@abstractmethod", "@abc.", "ABC", "TYPE_CHECKING", "@typing.overload")
 
 
@@ -217,30 +203,38 @@ def _placeholders(text: str, path: str, before: Container[str]) -> Iterator[Rema
 def _stands_in(line: str, path: str) -> bool:
     """Whether a line says that something else belongs here: in a comment, or, in prose, as the whole of the line."""
     stripped = line.strip()
-    if path.lower().endswith(PROSE) and not stripped.startswith(("<!--", "//", "[", "(", "...", "\u2026")):
+    if path.lower().endswith(PROSE) and (stripped.startswith(("*", "-", ";", "%")) or len(stripped.split()) > MOST_WORDS):
         return False
-    if _pattern(COMMENT).match(line) or stripped.startswith(("...", "\u2026", "[")):
+    if _pattern(COMMENT).match(line) or stripped.startswith(("...", "\u2026", "[", "(")):
         return _pattern(PLACEHOLDER).search(line) is not None
     for mark in (" # ", " // ", " /* ", "<!-- "):
         at = line.find(mark)
         if at >= 0 and _pattern(PLACEHOLDER).search(line, at):
             return True
-    return False
+    return _pattern(PLACEHOLDER).fullmatch(stripped.rstrip(".")) is not None
 
 
 def _may_stand_alone(lines: list[str], number: int, path: str, before: Container[str]) -> bool:
-    """Whether dots alone on a line are what the file means: a body or a doctest in Python, a mark of YAML, prose."""
-    stripped = lines[number].strip()
-    if stripped not in ("...", "\u2026"):
-        return path.lower().endswith(PROSE) and not stripped.startswith("<!--")
-    if path.lower().endswith(BARE_IS_TEXT):
-        return True
+    """Whether dots alone on a line are what the file means: a body or a doctest in Python, a mark of YAML, a sample in prose."""
+    name = path.lower()
     above = next((line for line in reversed(lines[:number]) if line.strip() and not line.lstrip().startswith("#")), "")
-    code = above.split("  #")[0].rstrip()
-    if above.lstrip().startswith((">>>", "...")):
+    if above.lstrip().startswith((">>>", "...", "$ ")):
         return True
-    if not path.lower().endswith((".py", ".pyx")):
+    if name.endswith(PROSE):
+        return (
+            lines[number].startswith(("    ", "\t"))
+            or sum(line.lstrip().startswith(("```", "~~~")) for line in lines[:number]) % 2 == 1
+        )
+    if lines[number].strip() not in ("...", "\u2026"):
         return False
+    if name.endswith(DATA):
+        return True
+    return name.endswith((".py", ".pyx")) and _is_body(lines, number, above, before)
+
+
+def _is_body(lines: list[str], number: int, above: str, before: Container[str]) -> bool:
+    """Whether dots are a body in Python: below a docstring or a header, but not one whose body they take the place of."""
+    code = above.partition("  #")[0].rstrip()
     if code.endswith(('"""', "'''")) or _in_string(lines[:number]):
         return True
     return code.endswith(":") and (above not in before or any(word in line for line in lines for word in STUBS))

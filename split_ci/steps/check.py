@@ -25,7 +25,7 @@ def check(
     """Every pending spec (or those at `paths`, relative to `cwd`) with its problems, sorted by path.
 
     By hand: specs from their files, the tree from the index. `staged`: both from the index; what a commit only makes
-    stale is a warning. `at`: both from that commit. Raises UsageError for a revision, a path or a configuration that is none.
+    stale is a warning. `at`: both from that commit. Raises UsageError for a bad revision, path or configuration.
     """
     source = source_of(repo, staged=staged, at=at)
     wanted = _wanted(repo, paths, cwd, source.config.specs) if paths else None
