@@ -294,12 +294,12 @@ COACHING_KEYS: dict[str, Read] = {
     "holdout": _number(0, 0.9),
 }
 LIMIT_KEYS: dict[str, Read] = {
-    "rounds": _number(1, 20, whole=True),
-    "minutes": _number(0.1, 360),
-    "tokens": _number(0, 10_000_000, whole=True),
-    "usd": _number(0, 1000),
+    "rounds": _number(1, 100, whole=True),
+    "minutes": _number(0.1, 1440),
+    "tokens": _number(0, 1_000_000_000, whole=True),
+    "usd": _number(0, 10_000),
     "parallel": _number(1, 64, whole=True),
-    "usd_per_day": _number(0, 10_000),
+    "usd_per_day": _number(0, 100_000),
 }
 KEYS: dict[str, Read] = {
     "specs": _path,

@@ -161,7 +161,7 @@ BAD = {
     "a branch that git refuses": ("coaching: {branch: a..b}\n", "1: 'coaching.branch': 'a..b' is not a branch's name"),
     "a branch like an option": ("coaching: {branch: -f}\n", "1: 'coaching.branch': '-f' is not a branch's name"),
     "too many bytes": ("coaching: {bytes: 65537}\n", "1: 'coaching.bytes' must be from 0 to 65,536, not 65537"),
-    "no rounds": ("limits: {rounds: 0}\n", "1: 'limits.rounds' must be from 1 to 20, not 0"),
+    "no rounds": ("limits: {rounds: 0}\n", "1: 'limits.rounds' must be from 1 to 100, not 0"),
     "half a round": ("limits: {rounds: 1.5}\n", "1: 'limits.rounds' must be a plain whole number, not '1.5'"),
     "true rounds": ("limits: {rounds: true}\n", "1: 'limits.rounds' must be a plain whole number, not true or false"),
     "money without end": ("limits: {usd: .inf}\n", "1: 'limits.usd' must be a plain number, not '.inf'"),
