@@ -7,13 +7,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.errors import Refused, UsageError, WorldError
+from split_ci.errors import UsageError, WorldError
 from split_ci.ports import Entry, File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from re import Pattern
     from types import TracebackType
     from typing import IO, Self
+
+    Folder = dict[bytes, tuple[bytes, bytes, bytes]]  # name -> (mode, name, binary id), as a tree object has it
 
 FENCE = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.protectHFS=true",
@@ -22,6 +25,7 @@ FENCE = (
     "-c", "diff.external=", "-c", "log.showSignature=false", "-c", "commit.gpgSign=false", "-c", "core.fsync=all",
     "-c", "core.attributesFile=/dev/null", "--literal-pathspecs",
 )  # fmt: skip
+MAX_HELD_ENTRIES = 50_000  # of folders, in memory: some 12 MB
 FOLDER = "040000"
 SYMLINK = "120000"
 GITLINK = "160000"
@@ -175,6 +179,8 @@ class Objects:
         self._cwd = cwd
         self.git_dir = git_dir
         self._process: subprocess.Popen[bytes] | None = None
+        self._folders: dict[str, Folder] = {}
+        self._held = 0  # entries in `_folders`
 
     def __enter__(self) -> Self:
         return self
@@ -224,6 +230,19 @@ class Objects:
         stdout.read(1)
         return oid, kind, data
 
+    def folder(self, name: str) -> Folder:
+        """The entries of a tree object; empty where there is none. Those read last are remembered."""
+        known = self._folders.get(name)
+        if known is None:
+            found = self.read(name)
+            known = parse_tree(found[2], len(found[0]) // 2) if found is not None and found[1] == "tree" else {}
+            if self._held + len(known) > MAX_HELD_ENTRIES:
+                self._folders.clear()
+                self._held = 0
+            self._folders[name] = known
+            self._held += len(known)
+        return known
+
     def blob(self, oid: str) -> bytes:
         """A blob's content. Raises WorldError where the repository lacks it (a partial clone, a broken one)."""
         found = self.read(oid)
@@ -239,27 +258,27 @@ class CommitTree:
         self._repo = repo
         self._rev = rev
         self._objects = objects
-        self._folders: dict[str, dict[str, Entry]] = {}
+        self._folders: dict[str, str | None] = {}  # path -> the tree's id
         self._all: dict[str, Entry] | None = None
 
-    def _folder(self, folder: str) -> dict[str, Entry]:
-        known = self._folders.get(folder)
-        if known is None:
+    def _folder(self, folder: str) -> Folder:
+        if folder not in self._folders:
             if folder:
                 entry = self.entry(folder)
-                name = entry.oid if entry and entry.mode == FOLDER else None
+                self._folders[folder] = entry.oid if entry and entry.mode == FOLDER else None
             else:
-                name = self._rev + "^{tree}"
-            found = self._objects.read(name) if name else None
-            known = self._folders[folder] = dict(_tree_entries(found[2], self._repo.null_oid)) if found else {}
-        return known
+                found = self._objects.read(self._rev + "^{tree}")
+                self._folders[folder] = found[0] if found else None
+        name = self._folders[folder]
+        return self._objects.folder(name) if name else {}
 
     def entry(self, path: str) -> Entry | None:
         folder, _, name = path.rpartition("/")
-        return self._folder(folder).get(name)
+        found = self._folder(folder).get(name.encode("utf-8", "surrogateescape"))
+        return Entry(found[0].decode().zfill(6), found[2].hex()) if found else None
 
     def names(self, folder: str) -> Sequence[str]:
-        return list(self._folder(folder))
+        return [name.decode("utf-8", "surrogateescape") for name in self._folder(folder)]
 
     def read(self, path: str) -> File | None:
         entry = self.entry(path)
@@ -374,12 +393,17 @@ def _records(out: bytes) -> Iterator[str]:
     return (r.decode("utf-8", "surrogateescape") for r in out.split(b"\0") if r)
 
 
-def _tree_entries(data: bytes, null_oid: str) -> Iterable[tuple[str, Entry]]:
-    """A raw tree object's entries: `<mode> <name>\\0<binary id>`."""
-    size, at = len(null_oid) // 2, 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        nul = data.index(b"\0", space)
-        mode = data[at:space].decode().zfill(6)
-        yield data[space + 1 : nul].decode("utf-8", "surrogateescape"), Entry(mode, data[nul + 1 : nul + 1 + size].hex())
-        at = nul + 1 + size
+def parse_tree(data: bytes, size: int) -> Folder:
+    """A raw tree object's entries, `size` being that of a binary object id. Raises WorldError where it is no tree."""
+    pattern = _tree_patterns.get(size)
+    if pattern is None:
+        import re  # noqa: PLC0415 - only where a commit's tree is read
+
+        pattern = _tree_patterns[size] = re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)
+    found = pattern.findall(data)
+    if sum(len(mode) + len(name) for mode, name, _ in found) + len(found) * (size + 2) != len(data):
+        raise WorldError("a tree of the repository is malformed", hint="git fsck")
+    return {entry[1]: entry for entry in found}
+
+
+_tree_patterns: dict[int, Pattern[bytes]] = {}
