@@ -36,7 +36,9 @@ def commit_date(raw: bytes) -> str:
 
 def one_line(text: str) -> str:
     """Foreign text as one line without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def landed_path(spec_path: str) -> str:
