@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci.caps import CallFailed
 from split_ci.errors import UsageError, WorldError
-from split_ci.models import priced
+from split_ci.models.row import priced
 from split_ci.ports import Reply, Usage
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from split_ci import models
 from split_ci.caps import CallFailed
 from split_ci.config import ModelConfig, Price
 from split_ci.errors import UsageError, WorldError
+from split_ci.models.row import key_of
 from split_ci.models.scripted import Recorder, Scripted, read_replies, turn_of
 from split_ci.ports import Asker, Message, Reply, Request, Usage
 
@@ -153,9 +154,9 @@ KEYS = {
 def test_a_key_is_refused_unseen(name: str) -> None:
     variable, env, message = KEYS[name]
     with pytest.raises(UsageError) as error:
-        models.key_of(ModelConfig("m", "openai", "x", key=variable), env)
+        key_of(ModelConfig("m", "openai", "x", key=variable), env)
     assert error.value.message == message
-    assert models.key_of(ModelConfig("m", "openai", "x", key="K"), {"K": "s3cret"}) == "s3cret"
+    assert key_of(ModelConfig("m", "openai", "x", key="K"), {"K": "s3cret"}) == "s3cret"
 
 
 def test_turns_are_counted_by_answers() -> None:
