@@ -109,7 +109,9 @@ class _Reader:
             raise self._fail("this line is not `diff --git a/… b/…`")
         self.at += 1
         extended = self._extended()
+        here, self.at = self.at, line - 1  # what is wrong with names is told on the header's line
         old, new = self._names(header, extended)
+        self.at = here
         self._refuse(extended)
         hunks = self._hunks() if self._file_lines(old, new, extended) else ()
         verb = _verb(extended)
@@ -156,38 +158,10 @@ class _Reader:
 
     def _common(self, text: str) -> str:
         """The one name in `a/NAME b/NAME`."""
-        if text.startswith('"'):
-            end = re.match(r'"(?:[^"\\]|\\.)*"', text)
-            first, second = (text[: end.end()], text[end.end() + 1 :]) if end else (text, "")
-            names = {self._stripped(self._bare(first), "a/"), self._stripped(self._bare(second), "b/")}
-            if len(names) == 1:
-                return names.pop()
-        elif text.endswith('"') and ' "' in text:
-            first, _, second = text.partition(' "')
-            names = {self._stripped(first, "a/"), self._stripped(self._unquoted('"' + second), "b/")}
-            if len(names) == 1:
-                return names.pop()
-        else:
-            half = len(text) // 2
-            if (
-                text[half : half + 3] == " b/"
-                and text.startswith("a/")
-                and text[2:half] == text[half + 3 :]
-                and text[2:half]
-            ):
-                return text[2:half]
-        raise _Faulty(
-            PatchFault(
-                "SP129", self.at, "the two names are not `a/NAME b/NAME`", "make it with `git diff`, with its prefixes"
-            )
-        )
-
-    def _stripped(self, name: str, prefix: str) -> str:
-        if not name.startswith(prefix) or name == prefix:
-            raise self._fail(
-                f"the name `{name}` does not start with `{prefix}`", "make it with `git diff`, with its prefixes"
-            )
-        return name[len(prefix) :]
+        first, second = (self._bare(half) for half in _halves(text))
+        if (first[:2], second[:2]) != ("a/", "b/") or first[2:] != second[2:] or not first[2:]:
+            raise self._fail("the two names are not `a/NAME b/NAME`", "make it with `git diff`, with its prefixes")
+        return first[2:]
 
     def _unquoted(self, text: str) -> str:
         """A name in git's C-style quotes."""
@@ -269,6 +243,18 @@ def _verb(extended: dict[str, str]) -> Verb:
     if "rename to" in extended:
         return "move"
     return "copy" if "copy to" in extended else "change"
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """The two names of a header; git quotes a name that holds odd characters, and not one that holds blanks."""
+    quoted = re.match(r'"(?:[^"\\]|\\.)*"', text)
+    if quoted:
+        return quoted[0], text[quoted.end() + 1 :]
+    if text.endswith('"') and ' "' in text:
+        return text[: text.index(' "')], text[text.index(' "') + 1 :]
+    half = len(text) // 2
+    first, second = text[:half], text[half + 1 :]
+    return (first, second) if first.startswith("a/") and second.startswith("b/") else ("a/", "b/")
 
 
 class Misfit(NamedTuple):

@@ -25,8 +25,8 @@ FORMS = {
     "Instruct": "Instruct `path`",
 }
 OTHER_WORDS = {
-    "add": "Create", "new": "Create", "write": "Create", "change": "Edit", "modify": "Edit", "update": "Edit", "overwrite": "Replace",
-    "remove": "Delete", "rename": "Move", "diff": "Patch", "apply": "Patch", "ask": "Instruct", "instructions": "Instruct",
+    "add": "Create", "new": "Create", "write": "Create", "change": "Edit", "modify": "Edit", "update": "Edit", "ask": "Instruct",
+    "overwrite": "Replace", "remove": "Delete", "rename": "Move", "diff": "Patch", "apply": "Patch",
 }  # fmt: skip
 FLAGS = {"Create": ("executable", "no final newline", "crlf"), "Replace": ("executable", "no final newline")}
 LABEL = r"(Before|After)(?: \(([1-9][0-9]{0,5}) times?\))?:\Z"
@@ -115,7 +115,9 @@ class _Reader:
                 else:
                     self.say("SP120", block.line, "this heading is not `## Changes`", "write it exactly so")
                 return
-        self.say("SP120", self.first, "there is no section `## Changes`", f"write that heading, and {fix.removeprefix('write ')}")
+        self.say(
+            "SP120", self.first, "there is no section `## Changes`", f"write that heading, and {fix.removeprefix('write ')}"
+        )
 
     def _misplaced(self, block: Block, *, inside: bool) -> bool:
         """Reports a heading that looks like a section where none is read; `inside` is under `## Changes`."""

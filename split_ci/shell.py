@@ -211,7 +211,7 @@ class _Scan:
                 self._add(self.text[self.at + 1 : self.at + 2])
                 self.at += 2
             elif char in "$`":
-                open_ = self._substitution()
+                open_ = self._substitution(quoted=True)
                 if open_:
                     return open_
             else:
@@ -219,7 +219,7 @@ class _Scan:
                 self.at += 1
         return "a double quote"
 
-    def _substitution(self) -> str:
+    def _substitution(self, *, quoted: bool = False) -> str:
         """`$x`, `${…}`, `$(…)`, `$((…))`, `$'…'`, backquotes and `<(…)`."""
         opening = self.text[self.at : self.at + 2]
         self._add("$")
@@ -230,7 +230,7 @@ class _Scan:
         if opening in ("$(", "<(", ">("):
             return self.command(")")
         if opening == "${":
-            return self._braces()
+            return self._braces(quoted=quoted)
         if opening == "$'":
             found = re.compile(r"(?:[^'\\]|\\.)*'", re.DOTALL).match(self.text, self.at)
             if not found:
@@ -238,12 +238,14 @@ class _Scan:
             self.at = found.end()
         return ""
 
-    def _braces(self) -> str:
-        """The rest of `${…}`; what quotes mean in there differs from shell to shell, so they are passed over."""
+    def _braces(self, *, quoted: bool) -> str:
+        """The rest of `${…}`; within double quotes, what quotes mean in there differs from shell to shell."""
         depth = 1
         while self.at < len(self.text) and depth:
             char = self.text[self.at]
             depth += (char == "{") - (char == "}")
+            if char in "'\"" and not quoted:
+                self.at = max(self.text.find(char, self.at + 1), self.at)
             self.at += 2 if char == "\\" else 1
         return "a brace" if depth else ""
 

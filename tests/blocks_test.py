@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
@@ -61,7 +62,9 @@ def by_scanner(text: str) -> list[tuple[object, ...]]:
         if block.kind == "heading":
             found.append(("heading", block.line, block.depth, block.level, flat(block.text)))
         elif block.kind == "fence":
-            found.append(("fence", block.line, block.depth, block.mark, block.info.strip(), content(block.text, block.depth)))
+            found.append(
+                ("fence", block.line, block.depth, block.mark, block.info.strip(), content(block.text, block.depth))
+            )
         else:
             found.append(("paragraph", block.line, block.depth, flat(block.text)))
     return found
@@ -72,7 +75,7 @@ def library_is_wrong(text: str) -> bool:
     the item or quotation above needs, is lazy text; the library lets marks there end the paragraph. `REFERENCE` has these.
     """
     lines = text.split("\n")
-    return any(above.strip() and re.match(r"[ \t>]*( {4}|\t)[ \t]*[^\w\s]", line) for above, line in zip(lines, lines[1:], strict=False))
+    return any(above.strip() and re.match(r"[ \t>]*( {4}|\t)[ \t]*[^\w\s]", line) for above, line in pairwise(lines))
 
 
 @st.composite

@@ -87,9 +87,9 @@ def test_sections_take(changes: list[object], files: Files, ends: Ends, moved: d
     assert applied.files == {path: expected.get(path) for path in ends}
     assert applied.moved == moved
     assert applied.left == ()
-    assert applied.edits == sum(0 if isinstance(c, Instruct) else len(c.pairs) if isinstance(c, Edit) else 1 for c in changes) + (
-        "swaps" in repr(changes) or len(repr(changes).split("rename from")) > 2
-    )
+    assert applied.edits == sum(
+        0 if isinstance(c, Instruct) else len(c.pairs) if isinstance(c, Edit) else 1 for c in changes
+    ) + ("swaps" in repr(changes) or len(repr(changes).split("rename from")) > 2)
 
 
 LINK, GITLINK = File(b"x", "120000"), File(b"", "160000")
@@ -102,8 +102,7 @@ FAILS: dict[str, tuple[list[object], Files, list[str]]] = {
     "case": ([edit("X\n", "y\n")], {"a": "1\nx\n"}, [
         "20 SP301 the text of `Before` is not in `a`: line 2 differs only in upper and lower case | copy the lines from `a` as they are"]),
     "line ends": ([edit("x\n2\n", "y\n")], {"a": "1\nx\r\n2\n"}, [
-        "20 SP301 the text of `Before` is not in `a`: line 2 differs only in its line ends (carriage returns are written `\\r`, in an"
-        " `escaped` fence) | copy the lines from `a` as they are"]),
+        "20 SP301 the text of `Before` is not in `a`: line 2 differs only in its line ends (carriage returns are written `\\r`, in an `escaped` fence) | copy the lines from `a` as they are"]),
     "part of a line": ([edit("bc\n", "y\n")], {"a": "1\nabcd\n"}, [
         "20 SP301 the text of `Before` is not in `a`: it is only a part of line 2; whole lines are compared | copy the lines from `a` as they are"]),
     "one line of three": ([edit("x\nq\nz\n", "y\n")], {"a": "1\nx\ny\nz\n"}, [
@@ -196,7 +195,11 @@ def test_a_line_model_gives_its_bytes_back(content: str | bytes) -> None:
     assert model is None or model.data() == data
 
 
-LINES = st.lists(st.sampled_from(["a", "b", "", " a", "a ", "\ta", "```", "````", "---", "# x", "Before:", "\u00e9"]), min_size=1, max_size=12)
+LINES = st.lists(
+    st.sampled_from(["a", "b", "", " a", "a ", "\ta", "```", "````", "---", "# x", "Before:", "\u00e9"]),
+    min_size=1,
+    max_size=12,
+)
 
 
 def fenced(lines: list[str]) -> str:
@@ -214,12 +217,21 @@ def test_an_edit_written_out_changes_those_lines_and_no_others(
     eol = "\r\n" if returns and len(lines) > 1 else "\n"
 
     def content(of: list[str]) -> bytes:
-        return (("\ufeff" if mark else "") + "".join(line + eol for line in of)).removesuffix("" if final or not of else eol).encode()
+        return (
+            (("\ufeff" if mark else "") + "".join(line + eol for line in of))
+            .removesuffix("" if final or not of else eol)
+            .encode()
+        )
 
     places = [i for i in range(len(lines)) if lines[i : i + end - at] == lines[at:end]]
     text = f"---\ntitle: x\naccept: [{{missing: b}}]\n---\n## Changes\n### Edit `a`\nBefore:\n{fenced(lines[at:end])}\nAfter:\n{fenced(new)}\n"
     spec = parse_spec(text.encode(), "specs/x.md").spec
-    if spec is None or not spec.changes or (not final and lines[-1] == "" and end == len(lines)) or (not final and lines == [""]):
+    if (
+        spec is None
+        or not spec.changes
+        or (not final and lines[-1] == "" and end == len(lines))
+        or (not final and lines == [""])
+    ):
         return
     applied = apply_exact(spec.changes, MemoryTree({"a": content(lines)}))
     if len(places) > 1:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from split_ci.frontmatter import Keys, Value, parse, read
-from split_ci.problems import Problem
+
+if TYPE_CHECKING:
+    from split_ci.problems import Problem
 
 
 def keys(text: str, *known: str) -> tuple[Keys, list[Problem]]:
@@ -27,13 +31,17 @@ TRAPS = {
 def test_a_trap_is_told_and_its_quoted_twin_is_text(text: str, read_as: str) -> None:
     plain, problems = keys(f"k: {text}\n")
     assert plain.text("k") is None
-    assert [(p.code, p.message, p.fix) for p in problems] == [("SP108", f"`k`: YAML reads `{text}` as {read_as}", f'quote it: "{text}"')]
+    assert [(p.code, p.message, p.fix) for p in problems] == [
+        ("SP108", f"`k`: YAML reads `{text}` as {read_as}", f'quote it: "{text}"')
+    ]
     quoted, problems = keys(f'k: "{text}"\n')
     assert quoted.text("k") == text
     assert problems == []
 
 
-@pytest.mark.parametrize("text", ["y", "n", "nope", "1st", "v1.0.0", "1.2.3", "a:b", "12-30", "e3", "0xg", "x=1", "deadbeef", "-", "café"])
+@pytest.mark.parametrize(
+    "text", ["y", "n", "nope", "1st", "v1.0.0", "1.2.3", "a:b", "12-30", "e3", "0xg", "x=1", "deadbeef", "-", "café"]
+)
 def test_what_only_looks_odd_is_text(text: str) -> None:
     found, problems = keys(f"k: {text}\n")
     assert (found.text("k"), problems) == (text, []) if text != "-" else problems

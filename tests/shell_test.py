@@ -16,7 +16,7 @@ ALWAYS = [
 ]  # fmt: skip
 NOT = [
     "make", "false", "true && make", "make && true", "echo ok && make", "exit 1", "test -e a", "! true", "echo ok > /a/b", "set -e; make; true",
-    "set -eu\nmake\ntrue", "set -o pipefail; make | true", "exit $x", "true | make", "truely", "echo", "(true)", "{ true; }", "if true; then make; fi",
+    "set -eu\nmake\ntrue", "set -o pipefail; make | true", "exit $x", "true | make", "truely", "(true)", "{ true; }", "if true; then make; fi",
     "grep -q true a", "make; exit $?", "python -c 'exit(0)'", "[ -e a ]", "x=$(make)", "cd a",
 ]  # fmt: skip
 
@@ -26,7 +26,7 @@ def test_a_command_that_only_passes(command: str) -> None:
     assert always_passes(command)
 
 
-@pytest.mark.parametrize("command", [c for c in NOT if c != "echo"])
+@pytest.mark.parametrize("command", NOT)
 def test_a_command_that_may_fail(command: str) -> None:
     assert not always_passes(command)
 
@@ -35,11 +35,11 @@ FAULTS = {
     "echo 'a": "a single quote is never closed", 'echo "a': "a double quote is never closed", "echo `a": "a backquote is never closed",
     "echo $(a": "a parenthesis is never closed", "echo ${a": "a brace is never closed", "(a": "a parenthesis is never closed",
     "echo \"$(a 'b)\"": "a single quote is never closed", "a &&": "it ends with `&&`", "a |\n": "it ends with `|`", "|| a": "it starts with `||`",
-    "a && || b": "there is nothing between `&&` and `||`", "a ;; b": "", "a\0b": "it holds a NUL", "a; ; b": "there is nothing between `;` and `;`",
+    "a && || b": "there is nothing between `&&` and `||`", "a\0b": "it holds a NUL", "a; ; b": "there is nothing between `;` and `;`",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("command", "fault"), [pair for pair in FAULTS.items() if pair[1]], ids=[ascii(c) for c, f in FAULTS.items() if f])
+@pytest.mark.parametrize(("command", "fault"), FAULTS.items(), ids=[ascii(c) for c in FAULTS])
 def test_what_no_shell_can_read(command: str, fault: str) -> None:
     assert command_fault(command) == fault
     if "\0" not in command:
@@ -49,8 +49,8 @@ def test_what_no_shell_can_read(command: str, fault: str) -> None:
 READABLE = [
     "", "a 'b' \"c\" d", "echo \"it's\"", "echo it\\'s", "a # don't", "echo a#'b'", "echo \"$(a \"b\" 'c')\"", "echo `a 'b'`", "a &\nb", "a && \n b",
     "case $x in a) b;; *) c;; esac", "x=$(case a in a) b;; esac)", "cat <<'X'\nit's\nX\n", "echo ${a#'}'}", "echo ${a:-it}", "for i in a b; do c; done",
-    "if a; then b; fi && c", "a 2>&1 | b", "f() { a; }; f", "echo $((1 + (2)))", "[ a = \"b\" ] || exit 3", "! a", "a; b;", "a & b", "echo \"a\\\"b\"",
-    "python - \"$x\" 'a\"b' && c", "test \"$(wc -l < a)\" -eq 3", "echo \\\n a", "(cd a && b) | c", "{ a; b; }", "a |& b", "a\n\n\nb",
+    "if a; then b; fi && c", "a 2>&1 | b", "f() { a; }; f", "echo $((1 + (2)))", '[ a = "b" ] || exit 3', "! a", "a; b;", "a & b", 'echo "a\\"b"',
+    "python - \"$x\" 'a\"b' && c", 'test "$(wc -l < a)" -eq 3', "echo \\\n a", "(cd a && b) | c", "{ a; b; }", "a |& b", "a\n\n\nb",
 ]  # fmt: skip
 
 

@@ -114,7 +114,12 @@ def test_a_whole_spec() -> None:
     assert parsed.problems == ()
     spec = parsed.spec
     assert spec is not None
-    assert (spec.id, spec.path, spec.title, spec.status) == ("fold", "specs/fold.md", "Fold the two loaders into one", "ready")
+    assert (spec.id, spec.path, spec.title, spec.status) == (
+        "fold",
+        "specs/fold.md",
+        "Fold the two loaders into one",
+        "ready",
+    )
     assert (spec.needs, spec.implementer, spec.read) == (("rename-hooks",), "cheap", ("docs/loading.md",))
     assert (spec.allow, spec.protected, spec.waive) == (("tests/data/**",), (".github/workflows/ci.yml",), ("SP412",))
     assert spec.limits == Limits(3, 10.0, 60000, 0.05)
@@ -204,12 +209,12 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         "4:14 SP107 a tag (`tag:yaml.org,2002:python/object/apply:os.system`) | take it away"]),
     "a merge key": (key("<<: {title: y}"), ["4:1 SP107 a merge key (`<<`) | write the keys out"]),
     "a title that is no text": ("---\ntitle: 12:30\naccept: [{missing: a}]\n---\n" + BODY, [
-        "2:8 SP108 `title`: YAML reads `12:30` as a number | quote it: \"12:30\""]),
-    "NO": (key("needs: [NO]"), ["4:9 SP108 `needs`: YAML reads `NO` as false | quote it: \"NO\""]),
-    "an exponent": (key("needs: [1e3]"), ["4:9 SP108 `needs`: YAML reads `1e3` as a number | quote it: \"1e3\""]),
-    "an octal": (key("needs: [0o17]"), ["4:9 SP108 `needs`: YAML reads `0o17` as a number | quote it: \"0o17\""]),
-    "a date": (key("needs: [2026-01-02]"), ["4:9 SP108 `needs`: YAML reads `2026-01-02` as a date | quote it: \"2026-01-02\""]),
-    "a tilde": (key("implementer: ~"), ["4:14 SP108 `implementer`: YAML reads `~` as nothing | quote it: \"~\""]),
+        '2:8 SP108 `title`: YAML reads `12:30` as a number | quote it: "12:30"']),
+    "NO": (key("needs: [NO]"), ['4:9 SP108 `needs`: YAML reads `NO` as false | quote it: "NO"']),
+    "an exponent": (key("needs: [1e3]"), ['4:9 SP108 `needs`: YAML reads `1e3` as a number | quote it: "1e3"']),
+    "an octal": (key("needs: [0o17]"), ['4:9 SP108 `needs`: YAML reads `0o17` as a number | quote it: "0o17"']),
+    "a date": (key("needs: [2026-01-02]"), ['4:9 SP108 `needs`: YAML reads `2026-01-02` as a date | quote it: "2026-01-02"']),
+    "a tilde": (key("implementer: ~"), ['4:14 SP108 `implementer`: YAML reads `~` as nothing | quote it: "~"']),
     "an unknown key": (key("permisions: x"), [
         "4:1 SP109 unknown key `permisions` | known here: title, status, needs, implementer, read, allow, protected, waive, accept, limits"]),
     "a key that is nearly known": (key("limts: {}"), ["4:1 SP109 unknown key `limts` | did you mean `limits`?"]),
@@ -234,8 +239,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         "2:8 SP112 `title` holds more than one line of plain text | write one line"]),
     "a status": (HEAD.replace("ready", "done") + BODY, ["3:9 SP112 `status` is `done` | write `draft` or `ready`"]),
     "needs that are no ids": (key("needs: [../a, b, b]"), [
-        "4:9 SP112 `../a` is not a spec id: an id is lower-case letters, digits and hyphens, and starts with a letter or a digit"
-        " | write the name of a file in `specs/`, without `.md`", "4:18 SP112 `b` is in `needs` twice | take one away"]),
+        "4:9 SP112 `../a` is not a spec id: an id is lower-case letters, digits and hyphens, and starts with a letter or a digit | write the name of a file in `specs/`, without `.md`", "4:18 SP112 `b` is in `needs` twice | take one away"]),
     "codes that can't be waived": (key("waive: [SP101, SP999]"), [
         "4:9 SP112 SP101 can't be waived: the file is not plain UTF-8 text | mend what it says; only judgements of taste can be waived",
         "4:16 SP112 `SP999` is not the code of a problem | write a code that `split-ci check` printed"]),
@@ -322,7 +326,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "a command that is true": (one_accept("run: true"), [f"4:10 SP502 `true` always passes | {RED}"]),
     "a command that is empty": (one_accept("run: ''"), [f"4:10 SP502 an empty command always passes | {RED}"]),
     "a command that can't fail": (one_accept("run: make test || true"), [f"4:10 SP502 `make test || true` always passes | {RED}"]),
-    "an open quote": (one_accept("run: echo \"a"), [
+    "an open quote": (one_accept('run: echo "a'), [
         "4:10 SP503 a shell can't read this command: a double quote is never closed | mend it; in YAML, a `|` block needs no quoting"]),
     "a bad regex": (one_accept("lacks: {in: a, regex: 'x(y'}"), [
         "4:27 SP503 `x(y` is not a regular expression: missing ), unterminated subpattern at character 2 | mend it, in Python's syntax"]),
@@ -331,7 +335,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "text and regex": (one_accept("contains: {in: a, text: b, regex: c}"), [
         "4:15 SP503 `contains` takes either `text` or `regex` | write exactly one of them"]),
     "a number for a mode": (one_accept(f"blob: {{path: a, id: '{'a' * 40}', mode: 100644}}"), [
-        "4:75 SP108 `accept[1].blob.mode`: YAML reads `100644` as a number | quote it: \"100644\""]),
+        '4:75 SP108 `accept[1].blob.mode`: YAML reads `100644` as a number | quote it: "100644"']),
     "a short id": (one_accept("blob: {path: a, id: abc}"), [
         "4:25 SP112 this is not the id of a blob | write all 40 digits of `git hash-object FILE`"]),
 }  # fmt: skip
@@ -352,7 +356,7 @@ GOOD = {
     "a fence in an Instruct's list": change("### Instruct `a`\n- x\n  ```\n  y\n  ```\n"),
     "labels in other cases are prose": change("before: it was so\n" + EDIT),
     "a quoted text of blanks": one_accept("contains: {in: a, text: '  '}"),
-    "a block of commands": one_accept("run: |\n      for i in a; do\n        test \"$i\" # don't\n      done"),
+    "a block of commands": one_accept('run: |\n      for i in a; do\n        test "$i" # don\'t\n      done'),
     "verbs among the words": HEAD + "## Why\nx\n### Edits\n" + BODY,
 }
 
@@ -394,7 +398,7 @@ def test_ids(stem: str, ok: bool) -> None:
 
 PIECES = st.sampled_from(
     [HEAD, "---\n", "## Changes\n", "### Edit `a`\n", "Before:\n", "After:\n", "```\n", "```escaped\n", "\\x", "\\", "### Patch\n", "### Move `a` to `b`\n",
-     "diff --git a/a b/a\n", "--- a/a\n", "+++ b/a\n", "@@ -1 +1 @@\n", "-x\n", "+y\n", "rename from \"\n", "accept:\n", "  - run: '\n", "limits: {", "&a ", "*a",
+     "diff --git a/a b/a\n", "--- a/a\n", "+++ b/a\n", "@@ -1 +1 @@\n", "-x\n", "+y\n", 'rename from "\n', "accept:\n", "  - run: '\n", "limits: {", "&a ", "*a",
      "!x ", "? ", ": ", "[", "{", "\ufeff", "\u2028", "\x85", "\t", "\r\n", "%YAML 9\n", "...\n", "\U0001f600", "`", "[a]: b\n", "<!--\n", "- ", "> "]
 )  # fmt: skip
 
@@ -404,5 +408,7 @@ PIECES = st.sampled_from(
 def test_nothing_makes_it_raise(data: bytes) -> None:
     parsed = parse_spec(data, "specs/x.md")
     lines = data.count(b"\n") + 2
-    assert all(p.code in CODES and 1 <= p.line <= lines and p.column >= 1 and p.path == "specs/x.md" for p in parsed.problems)
+    assert all(
+        p.code in CODES and 1 <= p.line <= lines and p.column >= 1 and p.path == "specs/x.md" for p in parsed.problems
+    )
     assert "\n" not in "".join(p.message + p.fix for p in parsed.problems)
