@@ -44,7 +44,7 @@ format: .venv/dev
 	$(BIN)/ruff format .
 
 bench: .venv/dev
-	$(BIN)/python -m benchmarks $(ARGS)
+	@set -e; for each in benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python $$each $(ARGS); done
 
 lock:
 	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.lock

@@ -20,32 +20,34 @@ LAYERS: dict[str, str] = {
         __main__ main
     """,
     "commands": """
-        commands commands.accept commands.check commands.comment commands.demo commands.doctor commands.explain
-        commands.gate commands.init commands.new commands.plan commands.publish commands.record commands.review
-        commands.implement commands.status
+        commands commands.accept commands.check commands.coach commands.comment commands.demo commands.doctor
+        commands.drop commands.explain commands.gate commands.init commands.land commands.new commands.plan
+        commands.publish commands.record commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report report.accept report.crash report.demo report.doctor report.explain report.help report.init report.plan
-        report.problems report.review report.run report.status report.terminal
+        report report.accept report.coach report.crash report.demo report.doctor report.explain report.help
+        report.init report.land report.plan report.problems report.review report.run report.status report.terminal
     """,
     "the loop": """
-        dispatch
+        dispatch lane selection
     """,
     "steps": """
-        steps steps.accept steps.check steps.coach steps.comment steps.demo steps.doctor steps.gate steps.implement
-        steps.init steps.land steps.new steps.plan steps.publish steps.record steps.review steps.status
+        steps steps.accept steps.check steps.coach steps.comment steps.demo steps.doctor steps.drop steps.gate
+        steps.implement steps.init steps.land steps.lessons steps.new steps.plan steps.publish steps.record
+        steps.review steps.status
     """,
     "adapters": """
-        forges forges.local implementers implementers.ladder implementers.chat reviewers reviewers.architect
-        reviewers.judgement reviewers.pages reviewers.rules reviewers.checks reviewers.teaching models models.scripted
+        forges forges.local implementers implementers.ladder implementers.chat models models.scripted models.row
+        reviewers reviewers.architect reviewers.judgement reviewers.pages reviewers.rules reviewers.checks
+        reviewers.teaching
     """,
     "exact": """
         implementers.exact
     """,
     "ground": """
-        caps coaching handoff hook_entry journal merge mirror prepare checkout prompts proof config config_keys
-        config_yaml references sandbox sandbox_init sandbox_probe search proc starting branches ledger notes store
-        refs git stream
+        caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare checkout prompts proof
+        config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search
+        proc starting branches ledger notes store refs git stream
     """,
     "words": """
         changeset criteria inverse left failure brief pending plain relations reply changed_tree results rules edit
@@ -66,6 +68,7 @@ IMPURE = {"asyncio", "glob", "http", "logging", "multiprocessing", "os", "pathli
 SAYS = {
     "main": "an error's line must come out even where nothing else can be imported",
     "git": "-v says each git command as it runs",
+    "commands.run": "an interrupt says its line and leaves at once, whatever threads wait for",
     "sandbox_probe": "it runs alone inside the sandbox, and its answer is what it prints",
 }
 
