@@ -156,7 +156,7 @@ def _path_target(line: str, referrer: str, gone: Collection[str], exists: Exists
     for found in TOKEN.finditer(line):
         token = found[0].rstrip(".").removesuffix("/")
         quoted = line[max(0, found.start() - 1) : found.start()] in tuple(QUOTED)
-        if not quoted and "/" not in token.lstrip("./"):
+        if not quoted and "/" not in token:
             continue
         places = _places(token, folder, implied=quoted and token.startswith("."))
         hit = next((place for place in places if place in gone), None)
@@ -166,9 +166,10 @@ def _path_target(line: str, referrer: str, gone: Collection[str], exists: Exists
 
 
 def _places(token: str, folder: str, *, implied: bool) -> list[str]:
-    relative = posixpath.normpath(posixpath.join(folder, token))
-    rooted = posixpath.normpath(token.lstrip("/")) if not token.startswith("..") else relative
-    places = [relative] if token.startswith("../") else [rooted, relative]
+    """Where a word may point to: from the root, and from its own file's folder."""
+    rooted = posixpath.normpath(token.lstrip("/"))
+    relative = rooted if token.startswith("/") else posixpath.normpath(posixpath.join(folder, token))
+    places = [each for each in dict.fromkeys((rooted, relative)) if not each.startswith("../")]
     return [place + ending for place in places for ending in (IMPLIED if implied else ("",))]
 
 

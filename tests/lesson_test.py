@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ TEXT = "Log through the logger. A review found a print that went to the user's t
 PATH = "specs/coaching/log.md"
 
 
-def lesson(text: str = TEXT, **more: object) -> Lesson:
+def lesson(text: str = TEXT, **more: Any) -> Lesson:
     return Lesson("log", "implementer", text)._replace(**more)
 
 

@@ -71,9 +71,9 @@ class Ground:
         self, path: str, line: int, message: str, rule: str, *, cause: Cause | None = None, quote: str = ""
     ) -> Finding:
         """A finding with a quote that stands in the file: the line's own text where none is given."""
-        change = self.changed.get(path)
-        if not quote and change is not None and change.file is not None:
-            quote, line = _quotable(change.file.data, line)
+        file = None if quote else self.case.after.read(path)
+        if file is not None:
+            quote, line = _quotable(file.data, line)
         return Finding(path, line, message, quote[:MAX_QUOTE], cause or self.cause(path), rule)
 
     def cause(self, path: str) -> Cause:
