@@ -108,6 +108,8 @@ def _way_problems(spec: Spec, path: str, change: Change, place: Place, free: Col
         if entry is None:
             return
         last = i == len(parts) - 1
+        if last and entry.mode == FOLDER and _all_freed(here, place.tree, free):
+            return
         found = _obstacle(entry.mode, here, last=last, freed=here in free, change=change)
         if found:
             code, message, fix = found
