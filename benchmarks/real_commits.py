@@ -97,19 +97,27 @@ def try_whole(clone: str, commit: str) -> str:
     run("git", "read-tree", parent, cwd=clone)
     id_ = f"c-{commit[:12]}"
     spec = f"specs/{id_}.md"
-    for command in (["new", "--from", commit, "--id", id_], ["check", spec], ["run", spec, "--base", parent]):
-        done = run(sys.executable, "-P", "-m", "split_ci", *command, cwd=clone)
-        if done.returncode:
-            return f"{command[0]}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
-    os.unlink(os.path.join(clone, spec))
+    try:
+        for command in (["new", "--from", commit, "--id", id_], ["check", spec], ["run", spec, "--base", parent]):
+            done = run(sys.executable, "-P", "-m", "split_ci", *command, cwd=clone)
+            if done.returncode:
+                return f"{command[0]}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-400:]}"
+    finally:
+        if os.path.exists(os.path.join(clone, spec)):
+            os.unlink(os.path.join(clone, spec))
     diff = run("git", "diff", "--name-only", commit, f"refs/heads/split-ci/{id_}", "--", ".", ":!specs", cwd=clone)
     return f"differs in {diff.stdout.split()[:5]}" if diff.stdout or diff.returncode else ""
 
 
 def run(*argv: str, cwd: str) -> subprocess.CompletedProcess[str]:
+    """A command, a second time where the machine had no process to spare."""
     path = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     env = clean_env({"PYTHONPATH": path, "NO_COLOR": "1", "GIT_CONFIG_GLOBAL": os.devnull})
-    return subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode and "Resource temporarily unavailable" in done.stderr:
+        time.sleep(30)
+        return subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False)
+    return done
 
 
 def try_repository(where: str, commits: int, whole: int, *, verbose: bool) -> list[Tried]:
