@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DRIFT = ("SP301", "SP302", "SP303", "SP304", "SP306")  # the tree moved on: stale, or ported by a model; never refused
 
+UNREADABLE = ("SP101", "SP102", "SP103", "SP104", "SP105")  # nobody can say whether such a file is ready
+
 
 class Selection(NamedTuple):
     """`specs` in their order; `faults`: id -> the problem that refuses it; `unreadable`: id -> why it is no spec at all."""
@@ -41,8 +43,9 @@ def select(repo: Repo, config: Config, names: Sequence[str], base: str, cwd: str
     found = Selection((), {}, {})
     for one in check(repo, at=base):
         errors = [p for p in one.problems if p.severity == "error"]
-        if one.spec is None:
-            found.unreadable[one.id] = errors[0]
+        broken = next((p for p in errors if p.code in UNREADABLE), None)
+        if one.spec is None or broken:
+            found.unreadable[one.id] = broken or errors[0]
         elif one.spec.status == "ready":
             found = found._replace(specs=(*found.specs, one.spec))
             found.faults.update(_fault(one.id, errors))
@@ -63,8 +66,9 @@ def _named(repo: Repo, config: Config, names: Sequence[str], base: str, cwd: str
             parsed = parse_spec(data, path)
             errors = [p for p in parsed.problems if p.severity == "error"]
             id_ = os.path.basename(path).removesuffix(".md")
-            if parsed.spec is None:
-                found.unreadable[id_] = errors[0]
+            broken = next((p for p in errors if p.code in UNREADABLE), None)
+            if parsed.spec is None or broken:
+                found.unreadable[id_] = broken or errors[0]
                 continue
             judged = judge(parsed.spec, Place(tree, specs=config.specs, protected=config.protected))
             found.faults.update(_fault(id_, [*errors, *(p for p in judged.problems if p.severity == "error")]))
