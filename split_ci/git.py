@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import UsageError, WorldError
@@ -232,15 +233,14 @@ class Objects:
 
     def folder(self, name: str) -> Folder:
         """The entries of a tree object; empty where there is none. Those read last are remembered."""
-        known = self._folders.get(name)
+        known = self._folders.pop(name, None)
         if known is None:
             found = self.read(name)
             known = parse_tree(found[2], len(found[0]) // 2) if found is not None and found[1] == "tree" else {}
-            if self._held + len(known) > MAX_HELD_ENTRIES:
-                self._folders.clear()
-                self._held = 0
-            self._folders[name] = known
             self._held += len(known)
+            while self._held > MAX_HELD_ENTRIES and len(self._folders) > 1:
+                self._held -= len(self._folders.pop(next(iter(self._folders))))
+        self._folders[name] = known  # last: the order is that of use
         return known
 
     def blob(self, oid: str) -> bytes:
@@ -401,7 +401,7 @@ def parse_tree(data: bytes, size: int) -> Folder:
 
         pattern = _tree_patterns[size] = re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)
     found = pattern.findall(data)
-    if sum(len(mode) + len(name) for mode, name, _ in found) + len(found) * (size + 2) != len(data):
+    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
         raise WorldError("a tree of the repository is malformed", hint="git fsck")
     return {entry[1]: entry for entry in found}
 
