@@ -12,6 +12,7 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 TAB = 4
+MAX_DEPTH = 100  # containers in containers; marks further in are read as text, which no section can come from
 HTML_NAMES = (
     "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt|fieldset|"
     "figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|"
@@ -178,14 +179,14 @@ class _Scanner:
                 self._settle()
             return False
         first = body[0]
-        if first == ">":
+        if first == ">" and self.matched < MAX_DEPTH:
             self._settle(_Container(0))
             self._take_quote_mark(indent)
             return True
         if first in "#`~<=-_*+0123456789":
             if self._start_leaf(first, body, indent):
                 return False
-            if first in "-*+0123456789" and self._start_item(body, indent):
+            if first in "-*+0123456789" and self.matched < MAX_DEPTH and self._start_item(body, indent):
                 return True
         self._text(body)
         return False
@@ -302,6 +303,9 @@ class _Scanner:
 
     def _drop(self, columns: int) -> None:
         """Takes columns of blanks off the line; what is left of a tab stays as spaces."""
+        if self.rest.startswith(" " * columns):
+            self.rest, self.col = self.rest[columns:], self.col + columns
+            return
         while columns > 0:
             if self.rest[0] == " ":
                 width = 1

@@ -274,7 +274,7 @@ class _Section:
 
     def _move(self, change: Move) -> _Step | None:
         file = self._file(change.source, change.line)
-        target = self.overlay.without([change.source]).fault(change.target, there=False) if file else None
+        target = self.overlay.target_fault(change.source, change.target) if file else None
         if file is None or self._blocked(target, change.line):
             return None
         return _Step({change.source: None, change.target: file}, 1, {change.target: change.source})
@@ -288,7 +288,8 @@ class _Section:
         gone = {part.old: None for part in parts if part.verb in ("delete", "move")}
         files: dict[str, File | None] = dict(gone)
         moved: dict[str, str] = {}
-        rest = self.overlay.without(gone)
+        rest = self.overlay.trial()
+        rest.put(gone)
         for part in parts:
             new = self._part(part, rest, start)
             if new is not None:

@@ -112,7 +112,7 @@ def parse(text: str, path: str, first: int = 1) -> tuple[Value | None, tuple[Pro
     return value, tuple(reader.problems)
 
 
-class _TooDeep(Exception):  # noqa: N818 - never leaves this module
+class _TooDeep(Exception):
     pass
 
 

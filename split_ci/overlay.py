@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from split_ci.ports import File, Tree
 
@@ -30,13 +30,10 @@ class Overlay:
         self._folders: dict[str, int] = {}  # every folder on the way to a path of `_files`: how many files lie below
         self._moved: dict[str, str] = {}  # target -> source in the tree, of files that were only moved
 
-    def without(self, paths: Iterable[str]) -> Overlay:
-        """A copy in which some paths are gone."""
+    def trial(self) -> Overlay:
+        """A copy to try changes on."""
         copy = Overlay(self._tree)
-        copy._files = dict(self._files)
-        copy._base = self._base
-        copy._folders = dict(self._folders)
-        copy.put(dict.fromkeys(paths))
+        copy._files, copy._base, copy._folders = dict(self._files), self._base, dict(self._folders)
         return copy
 
     def base(self, path: str) -> File | None:
@@ -93,6 +90,14 @@ class Overlay:
     def origin(self, path: str) -> str | None:
         """The path in the tree whose file, unchanged, is at a path now; None where it was changed or made."""
         return self._moved.get(path) if path in self._files else path
+
+    def target_fault(self, source: str, target: str) -> PathFault | None:
+        """Why a file can't be moved to a path."""
+        if not target.startswith(source + "/") and not source.startswith(target + "/"):
+            return self.fault(target, there=False)
+        trial = self.trial()
+        trial.put({source: None})
+        return trial.fault(target, there=False)
 
     def fault(self, path: str, *, there: bool) -> PathFault | None:
         """Why a path is not a plain file (`there`), or not free for one."""

@@ -56,7 +56,7 @@ def parse(diff: str) -> tuple[Part, ...] | PatchFault:
     return _Reader(diff).parts()
 
 
-class _Faulty(Exception):  # noqa: N818 - never leaves this module
+class _Faulty(Exception):
     def __init__(self, fault: PatchFault) -> None:
         super().__init__(fault.message)
         self.fault = fault

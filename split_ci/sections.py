@@ -25,8 +25,8 @@ FORMS = {
     "Instruct": "Instruct `path`",
 }
 OTHER_WORDS = {
-    "add": "Create", "new": "Create", "write": "Create", "change": "Edit", "modify": "Edit", "update": "Edit", "ask": "Instruct",
-    "overwrite": "Replace", "remove": "Delete", "rename": "Move", "diff": "Patch", "apply": "Patch",
+    "add": "Create", "new": "Create", "write": "Create", "change": "Edit", "modify": "Edit", "update": "Edit",
+    "ask": "Instruct", "overwrite": "Replace", "remove": "Delete", "rename": "Move", "diff": "Patch", "apply": "Patch",
 }  # fmt: skip
 FLAGS = {"Create": ("executable", "no final newline", "crlf"), "Replace": ("executable", "no final newline")}
 LABEL = r"(Before|After)(?: \(([1-9][0-9]{0,5}) times?\))?:\Z"
