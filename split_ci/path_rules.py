@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from split_ci.change import Create, Delete, Instruct, Move, Patch, touched
+from split_ci.change import Delete, Instruct, Move, Patch, touched
 from split_ci.patch import patch_paths
 from split_ci.paths import fold, is_glob, out_of_reach, path_fault, protected
 from split_ci.problems import problem
@@ -110,7 +110,7 @@ def _way_problems(spec: Spec, path: str, change: Change, place: Place, free: Col
         last = i == len(parts) - 1
         if last and entry.mode == FOLDER and _all_freed(here, place.tree, free):
             return
-        found = _obstacle(entry.mode, here, last=last, freed=here in free, change=change)
+        found = _obstacle(entry.mode, here, last=last, freed=here in free)
         if found:
             code, message, fix = found
             yield problem(code, spec.path, change.line, message, fix)
@@ -118,9 +118,9 @@ def _way_problems(spec: Spec, path: str, change: Change, place: Place, free: Col
         folder = here
 
 
-def _obstacle(mode: str, here: str, *, last: bool, freed: bool, change: Change) -> tuple[str, str, str] | None:
-    if mode == SYMLINK and not (last and isinstance(change, Delete)) and not (freed and isinstance(change, (Create, Patch))):
-        fix = "name the file that it points to; links themselves are only deleted"
+def _obstacle(mode: str, here: str, *, last: bool, freed: bool) -> tuple[str, str, str] | None:
+    if mode == SYMLINK:
+        fix = "name the file that it points to; change the link itself by a commit of your own"
         return "SP202", f"`{here}` is a symlink: what is behind it is not followed", fix
     if mode == GITLINK:
         return "SP208", f"`{here}` is a submodule: its files belong to another repository", "change them there"
@@ -148,17 +148,15 @@ def _all_freed(path: str, tree: Tree, free: Collection[str]) -> bool:
 
 
 def _own_twins(spec: Spec, path: str, line: int, own: dict[str, str], free: Collection[str]) -> Iterator[Problem]:
-    """Two paths of one spec that fall together; `own` collects folded path -> path, folders on the way included."""
-    at = len(path)
+    """Two paths of one spec that stay and fall together; `own` collects folded path -> path, folders on the way included."""
+    at = len(path) if path not in free else 0
     while at > 0:
         here = path[:at]
         known = own.setdefault(fold(here), here)
-        if known != here and known not in free and here not in free:
+        if known != here:
             message = f"{quoted(here)} and {quoted(known)} can't be told from each other by some file systems"
             yield problem("SP203", spec.path, line, message, "spell both the same way")
             return
-        if known != here and here not in free:
-            own[fold(here)] = here
         at = path.rfind("/", 0, at)
 
 
