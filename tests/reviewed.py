@@ -105,7 +105,9 @@ def results_of(spec: Spec, base: str, tree: str, green: Sequence[bool | None] = 
         CriterionResult(c.id, c.subject, red=True, green=ok, seconds=0.1, reason="" if ok else "exit 1")
         for c, ok in zip(spec.accept, states, strict=True)
     ]
-    return Results(spec.id, spec.digest, base, tree, "0" * 64, tuple(criteria), {"name": "none"})
+    return Results(
+        spec.id, spec.digest, base, tree, "0" * 64, tuple(criteria), {"kind": "none", "probed": False, "facts": {}}
+    )
 
 
 def judge(result: Result, *, lessons: Sequence[Lesson] = (), results: Results | None = None) -> Verdict:

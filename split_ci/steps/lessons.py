@@ -146,6 +146,7 @@ def _old_attempts(repo: Repo, config: Config, days: int) -> list[str]:
         return []
     done = landed(repo.tree(commit), config.specs)
     limit = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    old = {e.commit for e in ledger.read_all(repo) if e.at <= limit and e.id in done}
+    old = {(e.id, e.commit) for e in ledger.read_all(repo) if e.at <= limit and e.id in done}
     heads = set(repo.refs("refs/heads/split-ci/").values())
-    return [ref for ref, oid in repo.refs(ATTEMPTS).items() if oid in old and oid not in heads]
+    kept = repo.refs(ATTEMPTS)
+    return [ref for ref, oid in kept.items() if (ref.split("/")[3], oid) in old and oid not in heads]
