@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import writing
 from split_ci.errors import Refused, UsageError, WorldError
-from split_ci.git import GITLINK, SYMLINK
+from split_ci.git import FILE_MODES, GITLINK, SYMLINK
 from split_ci.inverse import Delta, is_binary, text_or_none
 from split_ci.path_rules import Place
 from split_ci.paths import out_of_reach, path_fault
@@ -21,14 +21,15 @@ from split_ci.references import mentions
 from split_ci.reproduction import Origin, Reproduction, refuse, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from split_ci.config import Config
     from split_ci.git import Objects, Repo
 
-DIFF = (
-    "-r", "-z", "--raw", "--patch", "--no-abbrev", "-M50%", "-l0", "--unified=3", "--inter-hunk-context=0", "--text",
-    "--no-textconv", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none",
+RAW = ("-r", "-z", "--raw", "--no-abbrev", "--no-ext-diff", "--no-color", "--ignore-submodules=none")
+PATCH = (
+    *RAW, "--patch", "-M50%", "-l0", "--unified=3", "--inter-hunk-context=0", "--text", "--no-textconv", "--src-prefix=a/",
+    "--dst-prefix=b/",
 )  # fmt: skip
 
 
@@ -43,6 +44,14 @@ class Row(NamedTuple):
     path: str
     source: str | None  # of a rename
     hunks: bytes = b""
+
+
+class Compared(NamedTuple):
+    """A command of git that shows differences, what it compares, and its environment."""
+
+    command: tuple[str, ...]
+    sides: tuple[str, ...]
+    env: Mapping[str, str] | None = None
 
 
 class Written(NamedTuple):
@@ -88,8 +97,8 @@ def from_commit(repo: Repo, rev: str, config: Config, id_: str | None = None, ti
     subject, _, body = message.strip("\n").partition("\n")
     why = f"Reproduces commit `{commit}` on its parent `{parents}`.\n"
     origin = Origin(short, parents, title or writing.one_line(subject) or f"Commit {short}", _with_body(why, body))
-    diff = repo.git("diff-tree", *DIFF, "--end-of-options", parents, commit)
-    return _written(repo, origin, rows(diff, short), config, id_)
+    found = _change(repo, Compared(("diff-tree",), ("--end-of-options", parents, commit)), short, config.specs)
+    return _written(repo, origin, found, config, id_)
 
 
 def from_index(repo: Repo, config: Config, id_: str | None = None, title: str | None = None) -> Written:
@@ -98,8 +107,8 @@ def from_index(repo: Repo, config: Config, id_: str | None = None, title: str | 
     if base is None:
         raise Refused("there is no commit yet, so nothing that a spec could start from", hint="git commit")
     index = {"GIT_INDEX_FILE": os.path.join(repo.root, repo.index_file)} if repo.index_file else None
-    diff = repo.git("diff-index", "--cached", "--ita-invisible-in-index", *DIFF, base, env=index)
-    found = rows(diff, "the index")
+    compared = Compared(("diff-index", "--cached", "--ita-invisible-in-index"), (base,), index)
+    found = _change(repo, compared, "the index", config.specs)
     if not title:
         names = [row.path for row in found]
         title = writing.one_line(f"Change {names[0]}" if len(names) == 1 else f"Change {len(names)} files")
@@ -109,6 +118,14 @@ def from_index(repo: Repo, config: Config, id_: str | None = None, title: str | 
 
 def _with_body(why: str, body: str) -> str:
     return f"{why}\n{writing.prose(body)}" if body.strip() else why
+
+
+def _change(repo: Repo, compared: Compared, name: str, specs: str) -> list[Row]:
+    """The rows of a change with their hunks. What can't be said is refused before git makes a patch of it."""
+    raw = rows(repo.git(*compared.command, *RAW, "--no-renames", *compared.sides, env=compared.env), name)
+    with repo.objects() as objects:
+        refuse([*_row_faults(raw, specs), *_binary_faults(raw, objects)], name)
+    return rows(repo.git(*compared.command, *PATCH, *compared.sides, env=compared.env), name)
 
 
 def rows(diff: bytes, name: str) -> list[Row]:
@@ -149,19 +166,26 @@ def _hunks(part: bytes) -> bytes:
 
 def _row_faults(found: Sequence[Row], specs: str) -> Iterator[str]:
     for row in found:
-        modes = (row.old_mode, row.new_mode)
-        for path in dict.fromkeys((row.source or row.path, row.path)):
-            fault = path_fault(path)
-            if fault:
-                yield f"{shown(path)}: this path {fault}"
-            elif out_of_reach(path, specs):
-                yield f"{shown(path)}: specs, lessons and split-ci's configuration are out of reach for every spec"
-        if SYMLINK in modes:
+        fault = path_fault(row.path)
+        if fault:
+            yield f"{shown(row.path)}: this path {fault}"
+        elif out_of_reach(row.path, specs):
+            yield f"{shown(row.path)}: specs, lessons and split-ci's configuration are out of reach for every spec"
+        if SYMLINK in (row.old_mode, row.new_mode):
             yield f"{shown(row.path)}: a symlink"
-        elif GITLINK in modes:
+        elif GITLINK in (row.old_mode, row.new_mode):
             yield f"{shown(row.path)}: a submodule"
         elif row.status == "U":
             yield f"{shown(row.path)}: a conflict that is not resolved"
+
+
+def _binary_faults(found: Sequence[Row], objects: Objects) -> Iterator[str]:
+    """Binary content that no other path of the change gives up."""
+    known = {row.old_oid for row in found if row.status in "MD"}
+    for row in found:
+        new = row.status in "AM" and row.new_mode in FILE_MODES and row.new_oid not in known
+        if new and is_binary(objects.blob(row.new_oid)):
+            yield f"{shown(row.path)}: binary content"
 
 
 def _content_faults(deltas: Iterable[Delta]) -> Iterator[str]:
@@ -228,7 +252,6 @@ def _with_moved_binaries(found: Sequence[Row], objects: Objects) -> list[Row]:
 
 
 def _written(repo: Repo, origin: Origin, found: Sequence[Row], config: Config, id_: str | None) -> Written:
-    refuse(_row_faults(found, config.specs), origin.name)
     with repo.objects() as objects:
         deltas = _deltas(found, objects)
         refuse(_content_faults(deltas), origin.name)
