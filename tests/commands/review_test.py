@@ -112,10 +112,9 @@ def test_a_review_of_something_that_is_not_here(result: Result, tmp_path: Path) 
 
 @pytest.fixture
 def lessons(tmp_path: Path) -> Path:
-    root = make_repo(
+    return make_repo(
         tmp_path / "l", {"a.txt": "one\n", "specs/coaching/log.md": render_lesson(LESSON), "specs/one.md": spec(EDIT)}
     )
-    return root
 
 
 def test_lessons_are_listed_and_shown(lessons: Path) -> None:
@@ -129,7 +128,7 @@ def test_lessons_are_listed_and_shown(lessons: Path) -> None:
     assert split_ci(lessons, "coach", "measure").stdout == "log: passed at once never tried with it, never tried without\n"
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, str | bytes], str]] = {
     "a bad one": ({"specs/coaching/bad.md": "---\nfor: implementer\n---\nSee https://example.org.\n"}, "SP703"),
     "a double": ({"specs/coaching/same.md": render_lesson(LESSON)}, "SP704"),
     "no front matter": ({"specs/coaching/x.md": "x\n"}, "SP701"),

@@ -149,7 +149,7 @@ def test_the_default_branch_is_the_remote_s(tmp_path: Path, name: str) -> None:
 
 
 def test_a_folder_with_bad_lessons_still_gives_the_good_ones(root: Path) -> None:
-    files = {
+    files: dict[str, str | bytes | None] = {
         "specs/coaching/good.md": render_lesson(LESSON),
         "specs/coaching/same.md": render_lesson(LESSON),
         "specs/coaching/bad.md": "no front matter\n",
@@ -196,7 +196,7 @@ def test_what_a_lesson_changed_is_counted(root: Path) -> None:
 def test_tidy_shows_first_and_takes_away_when_told(root: Path) -> None:
     from split_ci.ledger import write
 
-    files = {
+    files: dict[str, str | bytes | None] = {
         "specs/coaching/a.md": render_lesson(LESSON),
         "specs/coaching/b.md": render_lesson(LESSON._replace(taught=4)),
         "specs/landed/one.md": "landed\n",

@@ -16,12 +16,13 @@ from split_ci.ports import Outcome, Usage
 from split_ci.steps.record import attempt_updates, record
 from split_ci.steps.status import STATES, Status, status
 from split_ci.store import Quarantine
-from split_ci.verdict import Verdict
 from tests.builders import commit, git, make_repo, spec
 from tests.reviewed import Result, add_result, judge, parsed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from split_ci.verdict import Verdict
 
 EDIT = spec("### Edit `a.txt`\nBefore:\n```\none\n```\nAfter:\n```\ntwo\n```\n")
 OTHER = spec("### Create `b.txt`\n```\nb\n```\n")
