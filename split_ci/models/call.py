@@ -1,0 +1,131 @@
+"""One call to a server through its SDK: with a total deadline, every attempt counted, and every failure in our words."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from split_ci.caps import CallFailed
+from split_ci.errors import UsageError
+from split_ci.ports import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from split_ci.config import ModelConfig
+    from split_ci.ports import Reply
+
+SECONDS = 600.0  # where a request names no deadline
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+AGAIN = (408, 409, 429)
+SHAPES = (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError)
+SAID = 200  # characters of a server's own words
+
+
+class Line(NamedTuple):
+    """Where calls go, and what must never be said about it."""
+
+    name: str  # of the model, for messages
+    url: str
+    key: str
+
+    def redacted(self, text: str) -> str:
+        """A server's words on one line, without the key, cut."""
+        return " ".join(text.replace(self.key, "***").split())[:SAID]
+
+
+class Attempts(threading.local):
+    """How many requests left for the call of this thread: an SDK tries again by itself, and each may be billed."""
+
+    count = 0
+
+    def hook(self, _request: object) -> None:
+        self.count += 1
+
+
+def address(config: ModelConfig, default: str) -> str:
+    """Where a model is asked: the configuration's address or the SDK's own, never the environment's. Raises UsageError."""
+    url = config.base_url or default
+    scheme, _, rest = url.partition("://")
+    host = rest.split("/")[0].rpartition("@")[2]
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    if scheme != "https" and not (scheme == "http" and name in LOOPBACK):
+        raise UsageError(f"models.{config.name}.base_url: https only, or http on this machine")
+    return url
+
+
+def sdk(name: str) -> ModuleType:
+    """An SDK, imported now. Raises UsageError where it is not installed."""
+    from importlib import import_module  # noqa: PLC0415
+
+    try:
+        return import_module(name)
+    except ImportError:
+        raise UsageError(f"the package {name} is not installed", hint=f"pip install 'split-ci[{name}]'") from None
+
+
+def within(seconds: float | None, line: Line, errors: ModuleType, attempts: Attempts, ask: Callable[[], Reply]) -> Reply:
+    """What `ask` replies, with as many calls as requests left. Raises CallFailed, at the latest when the time is over.
+
+    A server that drips for ever resets every time-out but this one.
+    """
+    limit = SECONDS if seconds is None else max(0.1, seconds)
+    said: list[Reply] = []
+    faults: list[Exception] = []
+
+    def call() -> None:
+        attempts.count = 0
+        try:
+            reply = ask()
+            said.append(reply._replace(usage=reply.usage._replace(calls=max(1, attempts.count))))
+        except Exception as error:  # noqa: BLE001 - carried to the caller's thread: ours are raised there again
+            faults.append(_fault(error, line, errors, attempts.count) if _foreign(error, errors) else error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(limit)
+    if said:
+        return said[0]
+    if faults:
+        raise faults[0]
+    raise CallFailed(f"{line.name}: no answer within {limit:.0f} s", again=True, usage=Usage(calls=1, usd=None))
+
+
+def _foreign(error: Exception, errors: ModuleType) -> bool:
+    """Whether a failure is a server's, the network's or an answer's that has another shape than it should."""
+    home = type(error).__module__.partition(".")[0]
+    return home == errors.__name__ or home.startswith("http") or isinstance(error, SHAPES)
+
+
+def _fault(error: Exception, line: Line, errors: ModuleType, count: int) -> CallFailed:
+    calls = max(1, count)
+    unknown = Usage(calls=calls, usd=None)
+    if isinstance(error, errors.APIStatusError):
+        status: int = error.status_code
+        quota = "quota" in str(error) or "credit" in str(error)
+        again = (status in AGAIN or status >= 500) and not quota
+        return CallFailed(
+            f"{line.name}: {_status(status)}: {line.redacted(str(error))}", again=again, usage=Usage(calls=calls)
+        )
+    if isinstance(error, errors.APITimeoutError):
+        return CallFailed(f"{line.name}: the server took too long", again=True, usage=unknown)
+    if isinstance(error, errors.APIConnectionError):
+        why = line.redacted(str(error.__cause__ or error))
+        return CallFailed(f"{line.name}: the server can't be reached: {why}", again=True, usage=unknown)
+    return CallFailed(f"{line.name}: an answer that can't be read: {line.redacted(str(error))}", again=True, usage=unknown)
+
+
+def _status(status: int) -> str:
+    if status in (401, 403):
+        return f"{status}, the key was refused"
+    known = {404: "no such model or address", 413: "the prompt is too large", 429: "too many requests, or no money left"}
+    return f"{status}, {known[status]}" if status in known else str(status)
+
+
+def tokens(found: object, key: str) -> int:
+    """A count of tokens in an answer. Raises ValueError for one that is missing or no count."""
+    value = getattr(found, key, None)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"usage without {key}")
+    return value
