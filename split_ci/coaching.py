@@ -6,7 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.lesson import FOLDER, MAX_BYTES, Lesson, duplicate_problems, parse_lesson
+from split_ci.lesson import FOLDER, MAX_BYTES, Lesson, duplicate_problems
+from split_ci.lesson_file import parse_lesson
 from split_ci.ports import Entry, File
 from split_ci.problems import Problem, problem
 

@@ -45,13 +45,6 @@ class Chosen(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def parse_lesson(data: bytes, path: str) -> tuple[Lesson | None, tuple[Problem, ...]]:
-    """The lesson in `specs/coaching/<id>.md`, or None, and what is wrong with it. Never raises for what the bytes hold."""
-    from split_ci.lesson_file import read_file  # noqa: PLC0415 - YAML only where a lesson is read
-
-    return read_file(data, path)
-
-
 def render_lesson(lesson: Lesson) -> bytes:
     """The file, byte for byte the same for the same lesson."""
     lines = ["---", f"for: {lesson.audience}"]

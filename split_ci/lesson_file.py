@@ -17,15 +17,15 @@ KEYS = ("for", "when", "taught-by", "taught", "forbid")
 ID = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-class _Wrong(Exception):  # noqa: N818 - never leaves this module
+class _Wrong(Exception):  # never leaves this module
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
         self.line = line
         self.message = message
 
 
-def read_file(data: bytes, path: str) -> tuple[Lesson | None, tuple[Problem, ...]]:
-    """The lesson in a file's bytes, and its problems."""
+def parse_lesson(data: bytes, path: str) -> tuple[Lesson | None, tuple[Problem, ...]]:
+    """The lesson in `specs/coaching/<id>.md`, or None, and what is wrong with it. Never raises for what the bytes hold."""
     try:
         lesson = _read(data, path)
     except _Wrong as wrong:

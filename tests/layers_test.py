@@ -37,9 +37,9 @@ LAYERS: dict[str, str] = {
         steps.review steps.status
     """,
     "adapters": """
-        forges forges.local implementers implementers.ladder implementers.chat models models.scripted models.row
-        reviewers reviewers.architect reviewers.judgement reviewers.pages reviewers.rules reviewers.checks
-        reviewers.teaching
+        forges forges.local implementers implementers.ladder implementers.chat models models.anthropic_api
+        models.openai_api models.call models.scripted models.row reviewers reviewers.architect reviewers.judgement
+        reviewers.pages reviewers.rules reviewers.checks reviewers.teaching
     """,
     "exact": """
         implementers.exact
@@ -50,9 +50,9 @@ LAYERS: dict[str, str] = {
         proc starting branches ledger notes store refs git stream
     """,
     "words": """
-        changeset criteria inverse left failure brief pending plain relations reply changed_tree results rules edit
-        nearest overlay path_rules scope frozen text_rules verdict fields writing spec criterion frontmatter sections
-        blocks change escapes patch shell invisible lesson lesson_file lesson_rules paths
+        changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
+        rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
+        invisible spec criterion frontmatter sections blocks change escapes patch shell
     """,
     "values": """
         errors ports problems protection settings

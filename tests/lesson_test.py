@@ -17,11 +17,11 @@ from split_ci.lesson import (
     lesson_faults,
     lesson_id,
     normalised,
-    parse_lesson,
     reinforced,
     render_block,
     render_lesson,
 )
+from split_ci.lesson_file import parse_lesson
 from split_ci.lesson_rules import forbid_fault
 
 GOOD = """\
