@@ -63,6 +63,23 @@ class Fields:
     def _wrong(self, key: str, asked: str) -> Refused:
         return Refused(f"{self.what}: {key} must be {asked}")
 
+    def is_null(self, key: str) -> bool:
+        """Whether a key is there and null; then it is taken."""
+        null = self._left.get(key, "") is None
+        if null:
+            self._left.pop(key)
+        return null
+
+    def facts(self, key: str) -> dict[str, bool | str]:
+        """An object of texts, trues and falses by name."""
+        value = self._take(key)
+        if not isinstance(value, dict) or len(value) > 100:
+            raise self._wrong(key, "an object of at most 100 keys")
+        for name, fact in value.items():
+            if not isinstance(fact, bool | str) or len(str(fact)) > 4096:
+                raise Refused(f"{self.what}: {key}: {name[:40]} must be a text, true or false")
+        return dict(value)
+
     def text(self, key: str, limit: int = 65_536) -> str:
         value = self._take(key)
         if not isinstance(value, str):

@@ -9,6 +9,8 @@ from split_ci.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from split_ci.fields import Fields
+
 MAX_BYTES = 16 << 20
 MAX_CRITERIA = 10_000
 TAIL_BYTES = 4096
@@ -77,29 +79,23 @@ def dump(results: Results) -> str:
 
 def load(text: str) -> Results:
     """Reads what `dump` wrote. Raises Refused for anything else: unknown keys, wrong types, sizes over the caps."""
-    if len(text) > MAX_BYTES:
-        raise Refused(f"results: {len(text)} bytes are more than {MAX_BYTES}")
-    if _depth(text) > 12:
-        raise Refused("results: nested too deeply")
-    value = _Fields(_parse(text), "results")
-    criteria = value.list("criteria", MAX_CRITERIA)
+    from split_ci.fields import read_object  # noqa: PLC0415
+
+    fields = read_object(text, "results", MAX_BYTES)
     results = Results(
-        id=value.matching("id", r"[a-z0-9][a-z0-9-]{0,62}"),
-        digest=value.matching("digest", r"[0-9a-f]{64}"),
-        base=value.matching("base", OID),
-        tree=value.matching("tree", OID),
-        changeset=value.matching("changeset", r"[0-9a-f]{64}"),
-        criteria=tuple(_load_criterion(one, f"criteria[{i}]") for i, one in enumerate(criteria)),
-        sandbox=_load_sandbox(value.take("sandbox", dict)),
+        id=fields.spec_id("id"),
+        digest=fields.hex("digest", (64,)),
+        base=fields.hex("base"),
+        tree=fields.hex("tree"),
+        changeset=fields.hex("changeset", (64,)),
+        criteria=fields.objects("criteria", _load_criterion, MAX_CRITERIA),
+        sandbox=_load_sandbox(fields.object("sandbox")),
     )
-    value.end()
+    fields.end()
     ids = [c.id for c in results.criteria]
     if len(set(ids)) != len(ids):
         raise Refused("results: a criterion is there twice")
     return results
-
-
-OID = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 
 
 def _criterion(one: CriterionResult) -> dict[str, Any]:
@@ -109,132 +105,36 @@ def _criterion(one: CriterionResult) -> dict[str, Any]:
     }
 
 
-def _parse(text: str) -> object:
-    import json  # noqa: PLC0415
-
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"results: not JSON: {error}") from None
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a number")
-
-
-def _depth(text: str) -> int:
-    """How deep brackets are nested, those in strings counted too: an upper bound that costs no parser."""
-    depth = deepest = 0
-    inside = escaped = False
-    for c in text:
-        if escaped:
-            escaped = False
-        elif inside:
-            escaped, inside = c == "\\", c != '"'
-        elif c == '"':
-            inside = True
-        elif c in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif c in "]}":
-            depth -= 1
-    return deepest
-
-
-class _Fields:
-    """The keys of one object, each taken once with its type; what is left over at the end is refused."""
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise Refused(f"{where}: an object is expected")
-        self._left = dict(value)
-        self._where = where
-
-    def take(self, key: str, *kinds: type) -> Any:  # noqa: ANN401 - JSON
-        if key not in self._left:
-            raise Refused(f"{self._where}: {key} is missing")
-        value = self._left.pop(key)
-        if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
-            raise Refused(f"{self._where}.{key}: {type(value).__name__} is not expected")
-        return value
-
-    def text(self, key: str, most: int) -> str:
-        value: str = self.take(key, str)
-        if len(value) > most:
-            raise Refused(f"{self._where}.{key}: longer than {most}")
-        return value
-
-    def matching(self, key: str, pattern: str) -> str:
-        import re  # noqa: PLC0415
-
-        value: str = self.take(key, str)
-        if not re.fullmatch(pattern, value):
-            raise Refused(f"{self._where}.{key}: {value[:80]!r} is not of the form {pattern}")
-        return value
-
-    def seconds(self) -> float:
-        value = float(self.take("seconds", int, float))
-        if not 0 <= value < 1e9:
-            raise Refused(f"{self._where}.seconds: out of range")
-        return value
-
-    def list(self, key: str, most: int) -> list[object]:
-        value: list[object] = self.take(key, list)
-        if len(value) > most:
-            raise Refused(f"{self._where}.{key}: more than {most}")
-        return value
-
-    def end(self) -> None:
-        if self._left:
-            raise Refused(f"{self._where}: unknown key {min(self._left)!r}")
-
-
-def _load_criterion(value: object, where: str) -> CriterionResult:
-    fields = _Fields(value, where)
-    one = CriterionResult(
-        id=fields.matching("id", r"a[1-9][0-9]{0,4}"),
+def _load_criterion(fields: Fields) -> CriterionResult:
+    name = fields.text("id", 8)
+    if not (name[:1] == "a" and name[1:].isdecimal() and name.isascii()):
+        raise Refused(f"{fields.what}: id must be a criterion's id")
+    return CriterionResult(
+        id=name,
         run=fields.text("run", 1 << 20),
-        red=fields.take("red", bool, type(None)),
-        green=fields.take("green", bool, type(None)),
-        seconds=fields.seconds(),
-        reason=fields.text("reason", 1 << 16),
-        base=_load_ran(fields.take("base", dict, type(None)), f"{where}.base"),
-        result=_load_ran(fields.take("result", dict, type(None)), f"{where}.result"),
-        code=fields.matching("code", r"(?:SP\d{3})?"),
+        red=fields.flag_or_none("red"),
+        green=fields.flag_or_none("green"),
+        seconds=fields.number("seconds"),
+        reason=fields.text("reason"),
+        base=_load_ran(fields, "base"),
+        result=_load_ran(fields, "result"),
+        code=fields.one_of("code", ("", "SP504", "SP505", "SP506")),
     )
-    fields.end()
-    return one
 
 
-def _load_ran(value: object, where: str) -> Ran | None:
-    if value is None:
+def _load_ran(fields: Fields, key: str) -> Ran | None:
+    if fields.is_null(key):
         return None
-    fields = _Fields(value, where)
-    code: int | None = fields.take("exit", int, type(None))
-    if code is not None and not 0 <= code <= 255:
-        raise Refused(f"{where}.exit: out of range")
-    ran = Ran(code, fields.seconds(), fields.text("output", TAIL_BYTES), fields.text("broken", 1 << 12))
-    fields.end()
+    inner = fields.object(key)
+    code = None if inner.is_null("exit") else inner.integer("exit", 0, 255)
+    ran = Ran(code, inner.number("seconds"), inner.text("output", TAIL_BYTES), inner.text("broken"))
+    inner.end()
     return ran
 
 
-def _load_sandbox(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    fields = _Fields(value, "results.sandbox")
-    facts = fields.take("facts", dict)
-    for key, fact in facts.items():
-        if not isinstance(fact, bool | str) or len(str(fact)) > 4096:
-            raise Refused(f"results.sandbox.facts.{key[:80]}: a text or true or false is expected")
-    found = {
-        "kind": fields.matching("kind", "bubblewrap|unshare|none"),
-        "probed": fields.take("probed", bool),
-        "facts": facts,
-    }
+def _load_sandbox(fields: Fields) -> Mapping[str, Any]:
+    kind = fields.one_of("kind", ("bubblewrap", "unshare", "none"))
+    probed = fields.flag("probed")
+    facts = fields.facts("facts")
     fields.end()
-    return found
+    return {"kind": kind, "probed": probed, "facts": facts}

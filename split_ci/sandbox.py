@@ -76,8 +76,10 @@ class Sandbox(NamedTuple):
         if self.kind == "none":
             outside = plan | {"kind": "none", "watch": folder, "volatile": []}
             return proc.supervise((), outside, caps, stop=stop, on_output=on_output)
+        binds = list(binds)
+        covered = {one.target for one in binds}
         mounts = layout(folder, env.get("PATH", ""), binds, network=network)
-        inside = plan | {"kind": self.kind, "watch": CHECKOUT, "volatile": VOLATILE}
+        inside = plan | {"kind": self.kind, "watch": CHECKOUT, "volatile": [at for at in VOLATILE if at not in covered]}
         prefix = bubblewrap(mounts, network=network) if self.kind == "bubblewrap" else unshare(network=network)
         if self.kind == "unshare":
             inside |= {"mounts": mounts, "root": proc.program("sandbox_root")}
