@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from split_ci.hook_entry import has_entry, with_entry
 
 ENTRY = files("split_ci").joinpath("templates/hook.yaml").read_text()
 INDENTED = "".join("  " + line for line in ENTRY.splitlines(keepends=True))
+ROOT = Path(__file__).resolve().parent.parent
 OTHER = "repos:\n- repo: https://example.org/a\n  rev: v1\n  hooks:\n  - id: a\n"
 
 TAKES_IT = {
@@ -68,10 +70,13 @@ def test_a_hook_by_another_repository_counts() -> None:
 
 def test_the_entry_is_what_pre_commit_reads() -> None:
     (repo,) = yaml.safe_load(ENTRY)
-    (hook,) = repo["hooks"]
-    assert (repo["repo"], hook["id"], hook["entry"], hook["pass_filenames"]) == (
-        "local",
-        "split-ci-check",
-        "split-ci check --staged",
-        False,
-    )
+    published = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    assert repo["repo"] == "local"
+    for hook in repo["hooks"]:
+        assert hook.pop("language") == "system"
+        assert hook.items() <= published.pop(hook["id"]).items()
+    assert published == {}
+
+
+def test_the_plain_hook_is_the_one_in_hooks() -> None:
+    assert files("split_ci").joinpath("templates/pre-commit.sh").read_text() == (ROOT / "hooks/pre-commit").read_text()

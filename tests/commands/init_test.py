@@ -126,7 +126,7 @@ def test_a_plain_hook_is_put_only_when_asked_for(tmp_path: Path) -> None:
     hook = repo / ".git/hooks/pre-commit"
     assert actions(repo, "--hook", "git")[str(hook)] == "created"
     assert os.access(hook, os.X_OK)
-    assert "exec split-ci check --staged" in hook.read_text()
+    assert "\nsplit-ci check --staged || exit\n" in hook.read_text()
     assert actions(repo, "--hook", "git")[str(hook)] == "unchanged"
     assert not (repo / ".pre-commit-config.yaml").exists()
 
