@@ -136,14 +136,18 @@ class _Lines:
         self._tree = tree
         self._texts: dict[str, str] = {}
 
-    def find(self, path: str, before: str) -> int | None:
-        """The line (from 1) at which a text of whole lines begins; None where it isn't there."""
+    def find(self, path: str, before: str) -> Iterator[int]:
+        """The lines (from 1) at which a text of whole lines begins."""
         if path not in self._texts:
             file = self._tree.read(path)
             self._texts[path] = "\n" + file.data.decode("utf-8", "replace").replace("\r\n", "\n") + "\n" if file else ""
         text = self._texts[path]
-        at = text.find("\n" + before) if before else -1
-        return text.count("\n", 0, at + 1) if at >= 0 else None
+        at, line = text.find("\n" + before) if before else -1, 1
+        since = 0
+        while at >= 0:
+            line += text.count("\n", since, at)
+            yield line
+            since, at = at, text.find("\n" + before, at + len(before))
 
 
 def _spans_of(change: Change, lines: _Lines, shared: Collection[str]) -> Iterator[Span]:
@@ -159,12 +163,11 @@ def _spans_of(change: Change, lines: _Lines, shared: Collection[str]) -> Iterato
 
 
 def _edit_spans(edit: Edit, lines: _Lines) -> Iterator[Span]:
+    """Where the base holds the texts; one that an earlier section makes lies within that section's own span."""
     for pair in edit.pairs:
-        first = lines.find(edit.path, pair.before) if pair.count == 1 else None
-        if first is None:  # text that an earlier section makes, or several places
-            yield Span(edit.path, 1, LAST, 1, LAST, pair.line)
-        else:
-            yield _span(edit.path, first, pair.before.split("\n")[:-1], pair.after.split("\n")[:-1], pair.line)
+        old, new = pair.before.split("\n")[:-1], pair.after.split("\n")[:-1]
+        for first in lines.find(edit.path, pair.before):
+            yield _span(edit.path, first, old, new, pair.line)
 
 
 def _span(path: str, first: int, old: Sequence[object], new: Sequence[object], line: int) -> Span:

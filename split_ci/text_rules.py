@@ -215,7 +215,7 @@ def _stands_in(line: str, path: str) -> bool:
 
 
 def _may_stand_alone(lines: list[str], number: int, path: str, before: Container[str]) -> bool:
-    """Whether dots alone on a line are what the file means: a body or a doctest in Python, a mark of YAML, a sample in prose."""
+    """Whether dots alone on a line are meant: a body or a doctest in Python, a mark of YAML, a sample in prose."""
     name = path.lower()
     above = next((line for line in reversed(lines[:number]) if line.strip() and not line.lstrip().startswith("#")), "")
     if above.lstrip().startswith((">>>", "...", "$ ")):

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from split_ci.errors import UsageError
+from split_ci.git import Repo
+from split_ci.steps.check import check
+from tests.builders import commit, git, make_repo, spec, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from split_ci.proof import Checked
+
+EDIT = "### Edit `src/a.txt`\nBefore:\n```\n{}\n```\nAfter:\n```\nnew\n```\n"
+GOOD, BAD = spec(EDIT.format("two")), spec(EDIT.format("four"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_repo(tmp_path / "work", {"src/a.txt": "one\ntwo\nthree\n"})
+
+
+def found(root: Path, *paths: str, **source: object) -> dict[str, list[str]]:
+    """Path -> its problems, as `code severity`."""
+    checked: list[Checked] = check(Repo.find(str(root)), paths, cwd=str(root), **source)  # type: ignore[arg-type]
+    return {one.path: [f"{p.code} {p.severity}" for p in one.problems] for one in checked}
+
+
+def test_by_hand_specs_are_files_and_the_tree_is_the_index(root: Path) -> None:
+    write(root, {"specs/a.md": GOOD, "src/a.txt": "nothing\n"})
+    assert found(root) == {"specs/a.md": []}
+    git(root, "add", "src/a.txt")
+    assert found(root) == {"specs/a.md": ["SP301 error"]}
+
+
+def test_staged_is_the_index_alone(root: Path) -> None:
+    write(root, {"specs/a.md": BAD})
+    assert found(root, staged=True) == {}
+    git(root, "add", "specs")
+    write(root, {"specs/a.md": GOOD})
+    assert found(root, staged=True) == {"specs/a.md": ["SP301 error"]}
+    assert found(root) == {"specs/a.md": []}
+
+
+def test_at_a_commit_both_are_of_that_commit(root: Path) -> None:
+    first = commit(root, {"specs/a.md": GOOD})
+    commit(root, {"src/a.txt": "other\n"})
+    assert found(root, at=first) == {"specs/a.md": []}
+    assert found(root, at="HEAD") == {"specs/a.md": ["SP301 error"]}
+
+
+def test_staged_honours_the_index_that_a_hook_is_given(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(root, {"specs/a.md": GOOD})
+    other = root / ".git/other-index"
+    write(root, {"specs/a.md": BAD})
+    git(root, "read-tree", "HEAD", env={"GIT_INDEX_FILE": str(other)})
+    git(root, "add", "specs", env={"GIT_INDEX_FILE": str(other)})
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/other-index")
+    before = other.read_bytes(), (root / ".git/index").read_bytes()
+    assert found(root, staged=True) == {"specs/a.md": ["SP301 error"]}
+    assert (other.read_bytes(), (root / ".git/index").read_bytes()) == before
+
+
+def test_what_a_commit_makes_stale_is_a_warning(root: Path) -> None:
+    commit(
+        root, {"specs/a.md": GOOD, "specs/b.md": spec("### Delete `src/a.txt`\n").replace("status: ready", "status: draft")}
+    )
+    write(root, {"src/a.txt": "other\n"})
+    git(root, "add", "src")
+    assert found(root, staged=True) == {"specs/a.md": ["SP301 warning"], "specs/b.md": []}
+    write(root, {"specs/a.md": GOOD + "\n"})
+    git(root, "add", "specs")
+    assert found(root, staged=True)["specs/a.md"] == ["SP301 error"]
+
+
+def test_what_the_tree_has_no_part_in_stays_an_error(root: Path) -> None:
+    commit(root, {"specs/a.md": GOOD.replace("status: ready", "status: maybe")})
+    assert found(root, staged=True) == {"specs/a.md": ["SP112 error"]}
+
+
+def test_one_bad_spec_never_hides_the_others(root: Path) -> None:
+    write(root, {"specs/a.md": b"\xff", "specs/b.md": "---\n[", "specs/c.md": BAD, "specs/d.md": GOOD})
+    codes = found(root)
+    assert codes["specs/a.md"] == ["SP101 error"]
+    assert codes["specs/b.md"][0] == "SP103 error"
+    assert codes["specs/c.md"] == ["SP301 error"]
+    assert codes["specs/d.md"] == []
+
+
+def test_a_broken_spec_does_not_make_it_a_need_that_is_missing(root: Path) -> None:
+    write(
+        root,
+        {
+            "specs/a.md": GOOD.replace("status: ready", "status: maybe"),
+            "specs/b.md": spec("### Delete `src/a.txt`\n", extra="needs: [a]\n"),
+        },
+    )
+    assert not any(code.startswith("SP601") for code in found(root)["specs/b.md"])
+
+
+def test_what_is_no_pending_spec_is_left_out(root: Path) -> None:
+    write(
+        root, {f"specs/{name}": "x" for name in ("TEMPLATE.md", "README.md", "landed/old.md", "coaching/l.md", ".gitkeep")}
+    )
+    assert found(root) == {}
+
+
+KINDS = {
+    "executable": ("chmod", "SP114 error"), "link": ("link", "SP114 error"), "folder": ("folder", "SP114 error"),
+    "other kind": ("txt", "SP114 error"), "name": ("name", "SP113 error"), "fifo": ("fifo", "SP114 error"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "code"), KINDS.values(), ids=KINDS)
+def test_kinds_and_names_of_files(root: Path, kind: str, code: str) -> None:
+    write(root, {"specs/good.md": GOOD})
+    folder = root / "specs"
+    if kind == "chmod":
+        (folder / "good.md").chmod(0o755)
+    elif kind == "link":
+        (folder / "good.md").rename(root / "real.md")
+        (folder / "good.md").symlink_to("../real.md")
+    elif kind == "folder":
+        write(root, {"specs/sub/x.md": GOOD})
+    elif kind == "txt":
+        write(root, {"specs/notes.txt": "x"})
+    elif kind == "fifo":
+        os.mkfifo(folder / "pipe.md")
+    else:
+        write(root, {"specs/Bad_Name.md": GOOD})
+    assert any(code in codes for codes in found(root).values())
+
+
+def test_ids_that_fall_together(root: Path) -> None:
+    write(root, {"specs/fold.md": GOOD, "specs/FOLD.md": GOOD})
+    assert "SP115 error" in found(root)["specs/fold.md"]
+    assert {"SP113 error", "SP115 error"} <= set(found(root)["specs/FOLD.md"])
+
+
+def test_an_id_that_has_landed(root: Path) -> None:
+    commit(root, {"specs/landed/a.md": GOOD})
+    write(root, {"specs/a.md": GOOD})
+    assert found(root) == {}  # the same text: it has landed
+    write(root, {"specs/a.md": GOOD.replace("Because", "Since")})
+    assert found(root) == {"specs/a.md": ["SP115 error"]}
+
+
+def test_paths_choose_among_the_specs(root: Path) -> None:
+    write(root, {"specs/a.md": GOOD, "specs/b.md": BAD, "elsewhere/c.md": BAD})
+    assert list(found(root, "specs/b.md")) == ["specs/b.md"]
+    assert list(found(root, "specs")) == list(found(root, ".")) == ["specs/a.md", "specs/b.md"]
+    assert found(root, "elsewhere/c.md") == {"elsewhere/c.md": ["SP301 error"]}
+
+
+@pytest.mark.parametrize("path", ["specs/none.md", "nothing", "../x.md"])
+def test_a_path_at_which_nothing_is(root: Path, path: str) -> None:
+    write(root, {"specs/a.md": GOOD})
+    with pytest.raises(UsageError, match="there is"):
+        found(root, path)
+
+
+def test_the_configuration_comes_from_the_same_source(root: Path) -> None:
+    commit(root, {".split-ci.yaml": "specs: plans\nprotected: [src/**]\n", "plans/a.md": GOOD})
+    write(root, {".split-ci.yaml": "specs: plans\n"})
+    assert found(root) == {"plans/a.md": []}
+    assert found(root, at="HEAD") == {"plans/a.md": ["SP204 error"]}
+
+
+def test_a_bare_repository_has_commits_only(tmp_path: Path, root: Path) -> None:
+    commit(root, {"specs/a.md": GOOD})
+    git(root, "clone", "-q", "--bare", ".", str(tmp_path / "bare"))
+    assert found(tmp_path / "bare", at="HEAD") == {"specs/a.md": []}
+    with pytest.raises(UsageError, match="there is no work tree here"):
+        found(tmp_path / "bare")
+
+
+def test_no_revision(root: Path) -> None:
+    with pytest.raises(UsageError, match="no commit is named 'nowhere' here"):
+        found(root, at="nowhere")
+
+
+def test_an_unborn_branch(tmp_path: Path) -> None:
+    root = make_repo(tmp_path)
+    write(root, {"specs/a.md": spec("### Create `n`\n```\nx\n```\n")})
+    git(root, "add", ".")
+    assert found(root, staged=True) == found(root) == {"specs/a.md": []}
