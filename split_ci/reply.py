@@ -195,7 +195,7 @@ def path_fault(path: str, task: Task) -> Fault | None:
         return Fault("protected", path)
     if is_frozen(path, task.frozen, task.spec):
         return Fault("frozen", path)
-    if not any(paths.matches(glob, path) for glob in task.writable):
+    if path not in task.writable and not any(paths.matches(glob, path) for glob in task.writable):
         return Fault("outside", path)
     return None
 

@@ -123,6 +123,12 @@ def test_blocks_are_applied(name: str) -> None:
     assert {path: file and file.data for path, file in taken.files.items()} == files
 
 
+def test_a_path_with_the_signs_of_a_glob_is_itself() -> None:
+    given = task(FILES, writable=("app/[id].tsx",))
+    assert apply_answer(parse_answer(block("app/[id].tsx", "", "x\n")), given, {}).faults == ()
+    assert [f.kind for f in apply_answer(parse_answer(block("app/x.tsx", "", "x\n")), given, {}).faults] == ["outside"]
+
+
 def test_a_mode_stays() -> None:
     taken = apply_answer(parse_answer(block("src/run.sh", "echo\n", "true\n")), task(FILES), {})
     assert taken.files == {"src/run.sh": File(b"true\n", "100755")}

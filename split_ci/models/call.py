@@ -30,6 +30,9 @@ class Line(NamedTuple):
     url: str
     key: str
 
+    def __repr__(self) -> str:
+        return f"Line({self.name}, {self.url})"
+
     def redacted(self, text: str) -> str:
         """A server's words on one line, without the key, cut."""
         return " ".join(text.replace(self.key, "***").split())[:SAID]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -51,20 +51,16 @@ def said(api: str, text: str = "yes", stop: str = "end", usage: Any = ...) -> An
         return Answer(200, {"id": "m", "type": "message", "role": "assistant", "model": "small-2026", "stop_reason": stops[stop],
                             "content": [{"type": "text", "text": text}], "usage": counts if usage is ... else usage})  # fmt: skip
     stops = {"end": "stop", "length": "length", "refusal": "content_filter"}
-    counts = {
-        "prompt_tokens": 100,
-        "prompt_tokens_details": {"cached_tokens": 30},
-        "completion_tokens": 20,
-        "total_tokens": 120,
-    }
+    details = {"cached_tokens": 30}
+    amounts = {"prompt_tokens": 100, "prompt_tokens_details": details, "completion_tokens": 20, "total_tokens": 120}
     choice = {"index": 0, "finish_reason": stops[stop], "message": {"role": "assistant", "content": text}}
     return Answer(200, {"id": "c", "object": "chat.completion", "created": 1, "model": "small-2026", "choices": [choice],
-                        "usage": counts if usage is ... else usage})  # fmt: skip
+                        "usage": amounts if usage is ... else usage})  # fmt: skip
 
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("stop", ["end", "length", "refusal"])
-def test_an_answer(api: str, stop: str) -> None:
+def test_an_answer(api: str, stop: Literal["end", "length", "refusal"]) -> None:
     with serving(said(api, stop=stop)) as server:
         reply = model(server, api, price=Price(1.0, 0.1, 10.0)).ask(REQUEST)
         assert reply == Reply("yes", Usage(1, 100, 30, 20, 0.000273), "small-2026", stop)
