@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from split_ci import paths
-from split_ci.spec import Instruct
+from split_ci.spec import Edit, Instruct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,12 +19,15 @@ GLOB = "*?["
 def frozen_paths(spec: Spec, written: Iterable[str], exists: Callable[[str], bool]) -> tuple[str, ...]:
     """Paths of files and folders, sorted. `written`: what exact sections wrote; `exists` tells whether the base has a path.
 
-    A path that an Instruct section names is the model's, whatever a command says; what lies below a frozen folder is frozen.
+    A path that an Instruct section names is the model's, whatever a command says, and so is that of an edit which no longer
+    fits and is to be ported; what lies below a frozen folder is frozen.
     """
+    written = set(written)
     instructed = {path for change in spec.changes if isinstance(change, Instruct) for path in change.paths}
+    drifted = {change.path for change in spec.changes if isinstance(change, Edit)} - written
     named = {word for c in spec.accept if c.kind == "run" for word in words(c.subject) if exists(word)}
     blobs = {c.subject for c in spec.accept if c.kind == "blob"}
-    return tuple(sorted({spec.path, *written, *blobs, *(named - instructed)}))
+    return tuple(sorted({spec.path, *written, *blobs, *(named - instructed - drifted)}))
 
 
 def is_frozen(path: str, frozen: Iterable[str], spec: Spec) -> bool:
