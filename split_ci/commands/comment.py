@@ -30,15 +30,19 @@ def run(args: Namespace) -> int:
     from split_ci.errors import Refused
     from split_ci.git import Repo
     from split_ci.report.terminal import say, say_json
-    from split_ci.steps.comment import STATUS, comment
+    from split_ci.steps.comment import STATUS, comment, unread
     from split_ci.verdict import MAX_BYTES, load
 
     repo = Repo.find()
     verdicts = [load(read_file(path, MAX_BYTES), path) for path in args.reviews]
+    config = find_config(repo)
     for path, verdict in zip(args.reviews, verdicts, strict=True):
         if repo.commit_or_none(verdict.head) is None:
             raise Refused(f"{path}: the result {verdict.head[:12]} is not here", hint="git fetch origin")
-    forge = build_forge(repo, find_config(repo))
+        fault = unread(repo, verdict, config.specs)
+        if fault:
+            raise Refused(f"{path}: {fault}", hint="split-ci review")
+    forge = build_forge(repo, config)
     for verdict in verdicts:
         comment(forge, verdict)
     if args.format == "json":

@@ -18,7 +18,8 @@ COLOUR = {
     "incomplete": "yellow", "stale": "yellow", "over-limit": "yellow", "waiting": "dim", "draft": "dim", "invalid": "red",
     "failed": "red", "refused": "red", "blocked": "red",
 }  # fmt: skip
-HEADINGS = ("spec", "state", "criteria", "rounds", "cost", "branch", "waits for")
+GOOD = ("approved", "done", "landed", "ready", "draft")  # of which nothing needs to be said
+HEADINGS = ("spec", "state", "criteria", "rounds", "cost", "branch", "waits for, or why")
 
 
 def show(found: Sequence[Status], form: str = "text") -> None:
@@ -55,7 +56,7 @@ def cells(one: Status) -> tuple[str, ...]:
     """One spec's row; an empty cell is what doesn't apply."""
     criteria = f"{one.green}/{one.criteria}" if one.criteria else ""
     cost = "unknown" if one.usd is None else f"${one.usd:.4f}" if one.usd else ""
-    waits = ", ".join(one.waits_for) or visible(one.reason)[:80]
+    waits = ", ".join(one.waits_for) or ("" if one.state in GOOD else visible(one.reason)[:80])
     return one.id, one.state, criteria, str(one.rounds or ""), cost, one.branch or "", waits
 
 

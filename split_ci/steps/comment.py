@@ -10,6 +10,7 @@ from split_ci.ports import Pull
 from split_ci.verdict import dump
 
 if TYPE_CHECKING:
+    from split_ci.git import Repo
     from split_ci.ports import Forge
     from split_ci.verdict import Finding, Verdict
 
@@ -17,6 +18,23 @@ STATUS = {"approve": "success", "request_changes": "failure", "incomplete": "err
 MAX_BODY = 60_000  # forges refuse a comment of more than 65,536 characters
 MAX_COMMENTS = 50
 MAX_REMARK = 4_000
+
+
+def unread(repo: Repo, verdict: Verdict, specs: str = "specs") -> str | None:
+    """The first changed path of which an approval holds no receipt of that very content: read out of git again."""
+    if verdict.decision != "approve":
+        return None
+    if repo.commit_or_none(verdict.base) is None:
+        return f"its base {verdict.base[:12]} is not here"
+    out = repo.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", verdict.base, verdict.head)
+    fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    held = {(receipt.path, receipt.blob) for receipt in verdict.receipts}
+    own = (f"{specs}/{verdict.id}.md", f"{specs}/landed/{verdict.id}.md")
+    for raw, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, _ = raw.split(" ")
+        if path not in own and (path, None if mode == "000000" else blob) not in held:
+            return f"it approves, and holds no receipt for {path}"
+    return None
 
 
 def comment(forge: Forge, verdict: Verdict, pull: Pull | None = None) -> None:

@@ -115,7 +115,8 @@ def heads(repo: Repo, config: Config, objects: Objects) -> dict[str, Head]:
             spec_id = branch.removeprefix(PREFIX)
             if branch not in (config.coaching.branch, ROLLING) and spec_id not in found:
                 head = read_head(branch, commit, objects)
-                found[spec_id] = head._replace(by_bot=commit in own if own else head.by_bot)
+                believed = head.by_bot and (not own or start != "refs/heads/")  # of a remote, offline, not all is known
+                found[spec_id] = head._replace(by_bot=commit in own or believed)
     return found
 
 

@@ -104,6 +104,18 @@ def test_a_fault_is_one_line(row: str, result: Result, tmp_path: Path) -> None:
     assert not (tmp_path / "r/x").exists()
 
 
+def test_an_approval_without_its_receipts_is_not_posted(result: Result, tmp_path: Path) -> None:
+    verdict = judge(result)
+    write(tmp_path, {"less.json": dump(verdict._replace(receipts=())), "more.json": dump(verdict)})
+    done = split_ci(tmp_path / "r", "comment", "../less.json", code=1)
+    assert "../less.json: it approves, and holds no receipt for a.txt" in done.stderr
+    stale = verdict._replace(receipts=tuple(r._replace(blob="0" * 40) for r in verdict.receipts))
+    write(tmp_path, {"stale.json": dump(stale)})
+    assert split_ci(tmp_path / "r", "comment", "../stale.json", code=None).returncode == 1
+    assert git(tmp_path / "r", "for-each-ref", "refs/notes") == ""
+    split_ci(tmp_path / "r", "comment", "../more.json")
+
+
 def test_a_review_of_something_that_is_not_here(result: Result, tmp_path: Path) -> None:
     write(tmp_path, {"review.json": dump(judge(result)._replace(head="0" * 40))})
     done = split_ci(tmp_path / "r", "comment", "../review.json", code=1)
@@ -166,7 +178,7 @@ def test_without_lessons_there_is_nothing_to_check(tmp_path: Path) -> None:
 def test_status_is_a_table_of_plain_lines(result: Result, tmp_path: Path) -> None:
     assert result.head
     lines = split_ci(tmp_path / "r", "status", "--offline").stdout.splitlines()
-    assert lines[0].split() == ["spec", "state", "criteria", "rounds", "cost", "branch", "waits", "for"]
+    assert lines[0].split() == ["spec", "state", "criteria", "rounds", "cost", "branch", "waits", "for,", "or", "why"]
     assert lines[1].split()[:2] == ["one", "done"]
 
 
