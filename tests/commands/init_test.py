@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import commit, git, make_repo, split_ci, write
+from split_ci.git import clean_env
+from tests.builders import PERSON, SOURCE, commit, git, make_repo, spec, split_ci, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,3 +228,36 @@ def test_what_it_puts_there_passes_a_commit(tmp_path: Path) -> None:
     split_ci(repo, "init")
     commit(repo, {})
     assert json.loads(split_ci(repo, "check", "--at", "HEAD", "--format", "json").stdout) == {"specs": []}
+
+
+STALE = spec("### Delete `gone.txt`\n")
+FINE = spec("### Delete `a.txt`\n", accept="  - missing: a.txt")
+
+
+def person(tmp_path: Path) -> dict[str, str]:
+    """The environment of a person who has split-ci on PATH."""
+    script = f'#!/bin/sh\nPYTHONPATH={SOURCE} exec {sys.executable} -P -m split_ci "$@"\n'
+    write(tmp_path / "bin", {"split-ci": script})
+    (tmp_path / "bin/split-ci").chmod(0o755)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return clean_env({**PERSON, "PATH": path, "PRE_COMMIT_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize("hook", ["pre-commit", "git"])
+def test_the_hook_that_it_puts_there_judges_commits(tmp_path: Path, hook: str) -> None:
+    env = person(tmp_path)
+    repo = make_repo(tmp_path / "r", {"a.txt": "a\n"})
+    split_ci(repo, "init", "--hook", hook)
+    if hook == "pre-commit":
+        subprocess.run([sys.executable, "-m", "pre_commit", "install"], cwd=repo, env=env, check=True, capture_output=True)
+    write(repo, {"specs/stale.md": STALE, "specs/coaching/bad.md": "no front matter\n"})
+    git(repo, "add", "-A")
+    refused = subprocess.run(["git", "commit", "-m", "x"], cwd=repo, env=env, check=False, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "specs/stale.md:13:1: SP303" in refused.stdout + refused.stderr
+    write(repo, {"specs/stale.md": FINE})
+    (repo / "specs/coaching/bad.md").unlink()
+    git(repo, "add", "-A")
+    done = subprocess.run(["git", "commit", "-m", "x"], cwd=repo, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert git(repo, "status", "--porcelain") == ""
