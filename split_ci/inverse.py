@@ -223,8 +223,10 @@ def _new_file(path: str, text: str, mode: str) -> str:
 
 
 def _trimmed(hunks: str) -> str:
-    """Empty context lines without their blank, as git reads them too: no editor can spoil them, and no fence must escape."""
-    return re.sub(r"^ $", "", hunks, flags=re.MULTILINE)
+    """Empty context lines without their blank, as git reads them too, so that no editor can spoil them and no fence must
+    escape; and hunks without the line that git guesses they belong to, which depends on settings.
+    """
+    return re.sub(r"^(@@ [^@]+ @@).*$", r"\1", re.sub(r"^ $", "", hunks, flags=re.MULTILINE), flags=re.MULTILINE)
 
 
 def _names(path: str) -> tuple[str, str]:

@@ -24,7 +24,8 @@ ID_CHARACTERS = 50
 BARE = re.compile(r"[A-Za-z][A-Za-z0-9 ,_./()'+-]*[A-Za-z0-9.)]")  # YAML reads it as a string as it stands
 NOT_BARE = frozenset(("yes", "no", "on", "off", "true", "false", "null", "y", "n"))
 SPOILED = re.compile(r"[ \t\f\v\u00a0\u3000]$|[\x00\f\v\r\x1c-\x1f\x85\u2028\u2029]", re.MULTILINE)
-PROSE = re.compile(r"(?: {0,3}(?:[-*+] |\d{1,9}[.)] )?[A-Za-z0-9(\"'\u00c0-\uffff][^<>]*)?")
+ADDRESS = r"<[\w.+%-]+@[\w.-]+>|<https?://[^<>\s]+>"
+PROSE = re.compile(rf"(?: {{0,3}}(?:[-*+] |\d{{1,9}}[.)] )?[A-Za-z0-9(\"'\u00c0-\uffff](?:[^<]|{ADDRESS})*)?")
 NAMED = {"\\": "\\\\", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 RESERVED_IDS = frozenset(("readme", "template", "landed", "coaching"))
 

@@ -265,6 +265,16 @@ def test_a_binary_file_that_moves_and_changes_its_mode() -> None:
     assert applied(sections, {"a": File(b"\0\xff")}) == {"b": File(b"\0\xff", "100755")}
 
 
+def test_a_patch_depends_on_no_settings_and_ends_no_line_in_a_blank(tmp_path: Path) -> None:
+    old = LINES + b"def f():\n\n    a\n\n    b\n\n    c\n    d"
+    [change] = ways(delta(old, old + b"\n", tmp_path))[0]
+    assert isinstance(change, Patch)
+    assert change.diff == (
+        "diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -45,4 +45,4 @@\n     b\n\n     c\n-    d\n"
+        "\\ No newline at end of file\n+    d\n"
+    )
+
+
 def test_a_name_that_git_quotes(tmp_path: Path) -> None:
     path = 'we"ird na`me é.txt'
     change = delta(LINES, LINES[:-1], tmp_path)._replace(path=path)

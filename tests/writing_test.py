@@ -141,6 +141,7 @@ MESSAGES = [
     ("a fence longer than ours", "``````````\nx\n"),
     ("html", "<details>\n"),
     ("script", "<script>\n"),
+    ("a comment after an address", "by <a@b.c> <!-- never closed\n"),
     ("a quotation with a fence", "> ```\n> x\n"),
     ("a link definition", "[foo]:\n\nx"),
     ("returns", "a\rb\r\n## Changes\r\n"),
@@ -175,7 +176,7 @@ def test_no_message_ever_becomes_structure(message: str) -> None:
 
 
 def test_plain_words_stay_a_paragraph() -> None:
-    text = "The loader was there twice.\n\n- one in `a.py`\n- one in `b.py`\n\nCloses #12."
+    text = "The loader was there twice.\n\n- one in `a.py`\n- one in `b.py` -> gone\n\nCloses #12.\nSigned-off-by: Ada <ada@example.org>"
     assert writing.prose(text) == text + "\n"
     assert writing.prose("## Changes").startswith("```text\n")
 

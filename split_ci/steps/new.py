@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 RAW = ("-r", "-z", "--raw", "--no-abbrev", "--no-ext-diff", "--no-color", "--ignore-submodules=none")
 PATCH = (
-    *RAW, "--patch", "-M50%", "-l0", "--unified=3", "--inter-hunk-context=0", "--text", "--no-textconv", "--src-prefix=a/",
-    "--dst-prefix=b/",
+    *RAW, "--patch", "-M50%", "-l1000", "--unified=3", "--inter-hunk-context=0", "--text", "--no-textconv",
+    "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
 
 
