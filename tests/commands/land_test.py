@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from split_ci.git import Repo
+from split_ci.notes import review_notes
+from split_ci.store import Quarantine
+from split_ci.verdict import CriterionDecision, Verdict
+from tests.builders import commit, git, make_repo, spec, split_ci, write
+from tests.invariants import leftovers
+from tests.results_of import exact, published
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from split_ci.verdict import Decision
+
+
+def edit(path: str, before: str, after: str) -> str:
+    return f"### Edit `{path}`\nBefore:\n```\n{before}\n```\nAfter:\n```\n{after}\n```\n"
+
+
+BASE = {
+    "a.txt": "one\ntwo\n", "b.txt": "b\n", "c.txt": "c\n", "local.txt": "l\n",
+    "specs/a.md": spec(edit("a.txt", "two", "TWO"), title="Louder"), "specs/b.md": spec(edit("b.txt", "b", "B")),
+    "specs/clash.md": spec(edit("a.txt", "two", "zwei")), "specs/later.md": spec(edit("c.txt", "c", "C"), extra="needs: [b]\n"),
+}  # fmt: skip
+
+
+def review(repo: Path, id_: str, decision: Decision = "approve") -> None:
+    head = git(repo, "rev-parse", f"split-ci/{id_}")
+    verdict = Verdict(
+        id_, "0" * 64, git(repo, "rev-parse", "HEAD"), head, "rules", recorded=False, decision=decision, summary="",
+        findings=(), criteria=(CriterionDecision("a1", "met"),), receipts=(), lessons=(), review="1" * 16,
+    )  # fmt: skip
+    with Quarantine(Repo.find(str(repo))) as quarantine:
+        update = review_notes(quarantine, [verdict])
+        assert update
+        quarantine.admit([update])
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    repo = make_repo(tmp_path / "r", BASE)
+    for id_ in ("a", "b", "clash", "later"):
+        assert published(repo, exact(repo, id_)).outcome.name == "done"
+    return repo
+
+
+def land(repo: Path, *ids: str, code: int = 0) -> dict[str, tuple[str, str]]:
+    done = split_ci(repo, "land", "--format", "json", *ids, code=code)
+    return {one["id"]: (one["outcome"], one["reason"]) for one in json.loads(done.stdout)["specs"]}
+
+
+def test_approved_ones_land_in_the_order_of_their_needs_and_local_changes_stay(repo: Path) -> None:
+    for id_ in ("later", "b", "a"):
+        review(repo, id_)
+    write(repo, {"local.txt": "mine\n", "new.txt": "n\n"})
+    told = land(repo)
+    clash = git(repo, "rev-parse", "split-ci/clash")
+    assert told == {
+        "clash": ("refused", f"split-ci/clash has no review of {clash[:12]}: not approved"),
+        "a": ("done", ""), "b": ("done", ""), "later": ("done", ""),
+    }  # fmt: skip
+    assert list(told)[1:] == ["a", "b", "later"]
+    assert git(repo, "status", "--porcelain").splitlines() == ["M local.txt", "?? new.txt"]
+    assert [(repo / name).read_text() for name in ("a.txt", "b.txt", "c.txt", "local.txt")] == [
+        "one\nTWO\n", "B\n", "C\n", "mine\n"
+    ]  # fmt: skip
+    assert (repo / "specs/landed/a.md").exists()
+    assert not (repo / "specs/a.md").exists()
+    assert git(repo, "log", "--merges", "--format=%an %s").splitlines()[-1] == "Ada Merge split-ci/a: Louder"
+    again = land(repo)
+    assert {id_: outcome for id_, (outcome, _) in again.items()} == {
+        "a": "unchanged", "b": "unchanged", "later": "unchanged", "clash": "refused",
+    }  # fmt: skip
+    assert again["a"] == ("unchanged", "split-ci/a is merged already")
+    assert leftovers(repo) == []
+
+
+def test_it_stops_at_the_first_conflict_and_loses_nothing(repo: Path) -> None:
+    for id_ in ("a", "clash", "later", "b"):
+        review(repo, id_)
+    told = land(repo, "a", "clash", "b", code=1)
+    assert told == {"a": ("done", ""), "clash": ("blocked", "conflict in a.txt")}
+    assert (repo / "a.txt").read_text() == "one\nTWO\n"
+    assert git(repo, "status", "--porcelain") == ""
+    assert git(repo, "show", "split-ci/clash:a.txt") == "one\nzwei"
+
+
+def test_a_local_change_in_the_way_stays(repo: Path) -> None:
+    review(repo, "a")
+    review(repo, "b")
+    write(repo, {"b.txt": "mine\n"})
+    told = land(repo, code=1)
+    assert told["a"] == ("done", "")
+    assert told["b"] == ("blocked", "local changes are in the way, and stay: b.txt")
+    assert (repo / "b.txt").read_text() == "mine\n"
+
+
+def test_named_ones_must_be_approved(repo: Path) -> None:
+    review(repo, "a", "request_changes")
+    assert land(repo, "a", code=1) == {
+        "a": ("refused", "split-ci/a is not approved: the review by rules says request_changes")
+    }
+    review(repo, "later")
+    assert land(repo, "later", code=1) == {"later": ("refused", "it needs b, which has not landed")}
+
+
+def test_what_was_squashed_has_landed(repo: Path) -> None:
+    git(repo, "merge", "-q", "--squash", "split-ci/a")
+    git(repo, "commit", "-q", "-m", "squashed")
+    assert land(repo, "a") == {"a": ("unchanged", "specs/landed/a.md is there in the same text: landed already")}
+    git(repo, "branch", "-q", "-D", "split-ci/a")
+    assert land(repo, "a") == {"a": ("unchanged", "specs/landed/a.md is there: landed already")}
+
+
+def unknown(_: Path) -> list[str]:
+    return ["land", "nothing"]
+
+
+def detached(repo: Path) -> list[str]:
+    git(repo, "checkout", "-q", "--detach")
+    return ["land"]
+
+
+def merging(repo: Path) -> list[str]:
+    (repo / ".git/MERGE_HEAD").write_text(git(repo, "rev-parse", "HEAD") + "\n")
+    return ["land"]
+
+
+WRONG = {
+    "there is no branch split-ci/nothing": unknown,
+    "HEAD is detached: no branch is checked out": detached,
+    "a merge is under way in this work tree": merging,
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_where_nothing_can_land(repo: Path, said: str) -> None:
+    done = split_ci(repo, *WRONG[said](repo), code=2)
+    assert done.stderr.splitlines()[0] == f"split-ci: error: {said}"
+
+
+def test_a_bare_repository(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(repo), "bare")
+    assert "is a bare repository: landing needs a work tree" in split_ci(tmp_path / "bare", "land", code=2).stderr
+
+
+def test_in_words(repo: Path) -> None:
+    review(repo, "a")
+    said = split_ci(repo, "land", "a").stdout
+    assert said == f"a: landed: as {git(repo, 'rev-parse', 'HEAD')[:12]}\n"
+    commit(repo, {"x": "x"})
