@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_ci.paths import PROTECTED, fold, matches, out_of_reach, path_fault, protected, select
-from split_ci.protection import Shapes
+from split_ci.paths import fold, matches, out_of_reach, path_fault, protected, select
+from split_ci.protection import PROTECTED, Shapes
 
 GIT = "names git's own folder"
 REFUSED = {
