@@ -172,19 +172,36 @@ def test_files_that_did_not_change_are_not_written_again(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "attributes",
-    ["* eol=crlf text", "* filter=x", "* ident", "*.txt working-tree-encoding=UTF-16", "* text=auto", "* -text filter=lfs diff=lfs"],
+    [
+        "* eol=crlf text",
+        "* filter=x",
+        "* ident",
+        "*.txt working-tree-encoding=UTF-16",
+        "* text=auto",
+        "* -text filter=lfs diff=lfs",
+    ],
 )
 def test_contents_are_blobs_whatever_attributes_and_configuration_say(root: Path, attributes: str) -> None:
     texts = {"a.txt": "one\ntwo $Id$\n", ".gitattributes": attributes + "\n", "crlf.bin": "a\r\nb\n"}
-    for key, value in (("core.autocrlf", "true"), ("filter.x.smudge", "touch owned"), ("filter.x.required", "true"), ("core.fsmonitor", "touch owned")):
+    for key, value in (
+        ("core.autocrlf", "true"),
+        ("filter.x.smudge", "touch owned"),
+        ("filter.x.required", "true"),
+        ("core.fsmonitor", "touch owned"),
+    ):
         git(root, "config", key, value)
-    blobs = [(path, git(root, "hash-object", "-w", "--stdin", "--no-filters", input=text.encode())) for path, text in texts.items()]
+    blobs = [
+        (path, git(root, "hash-object", "-w", "--stdin", "--no-filters", input=text.encode()))
+        for path, text in texts.items()
+    ]
     lines = "".join(f"100644 blob {oid}\t{path}\n" for path, oid in blobs)
     tree = git(root, "mktree", input=lines.encode())
     made = git(root, "commit-tree", tree, "-m", "x")
     with Pool(Repo.find(str(root))) as pool, pool.checkout(made) as one:
         assert files(one.folder) == texts
-        assert subprocess.run(["git", "status", "--porcelain"], cwd=one.folder, capture_output=True, check=True).stdout == b""
+        assert (
+            subprocess.run(["git", "status", "--porcelain"], cwd=one.folder, capture_output=True, check=True).stdout == b""
+        )
 
 
 def test_symlinks_submodules_and_odd_names(root: Path) -> None:
@@ -232,7 +249,11 @@ def test_what_a_killed_run_left_is_removed_and_what_a_live_one_holds_is_not(root
         "with Pool(Repo.find(sys.argv[1])) as pool, pool.checkout(sys.argv[3]): os.kill(os.getpid(), signal.SIGKILL)"
     )
     temporary = tempfile.gettempdir()
-    subprocess.run([sys.executable, "-c", program, str(root), temporary, head(root)], env={**os.environ, "PYTHONPATH": SOURCE}, check=False)
+    subprocess.run(
+        [sys.executable, "-c", program, str(root), temporary, head(root)],
+        env={**os.environ, "PYTHONPATH": SOURCE},
+        check=False,
+    )
     assert [name.startswith(PREFIX) for name in os.listdir(temporary)] == [True]
     repo = Repo.find(str(root))
     with Pool(repo) as one, one.checkout(head(root)) as held:

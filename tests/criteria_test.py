@@ -30,20 +30,40 @@ MADE = ("src/pkg/new.py", "tests/new_test.py", "check.sh", "lib/parse.js")
         pytest.param(ended(0), "", id="green"),
         pytest.param(ended(1, "AssertionError"), "", id="an ordinary failure"),
         pytest.param(ended(125), "", id="the last ordinary one"),
-        pytest.param(ended(126, "sh: 1: ./x: Permission denied"), "exit 126: a command is missing or can't be run: sh: 1: ./x: Permission denied", id="126"),
+        pytest.param(
+            ended(126, "sh: 1: ./x: Permission denied"),
+            "exit 126: a command is missing or can't be run: sh: 1: ./x: Permission denied",
+            id="126",
+        ),
         pytest.param(ended(127, "/bin/sh: 1: ruff: not found"), "a command is missing: ruff", id="not found, dash"),
         pytest.param(ended(1, "bash: line 3: ruff: command not found"), "a command is missing: ruff", id="swallowed 127"),
         pytest.param(ended(127), "exit 127: a command is missing or can't be run", id="127 without a word"),
         pytest.param(ended(127, "/bin/sh: 1: ./check.sh: not found"), "", id="a script that the spec makes"),
-        pytest.param(ended(2, "python3: can't open file '/checkout/check.sh': [Errno 2] No such file"), "", id="that python can't open"),
-        pytest.param(ended(2, "python3: can't open file '/checkout/o.py': [Errno 2]"), "a script is missing: /checkout/o.py", id="another script"),
+        pytest.param(
+            ended(2, "python3: can't open file '/checkout/check.sh': [Errno 2] No such file"),
+            "",
+            id="that python can't open",
+        ),
+        pytest.param(
+            ended(2, "python3: can't open file '/checkout/o.py': [Errno 2]"),
+            "a script is missing: /checkout/o.py",
+            id="another script",
+        ),
         pytest.param(ended(1, "ModuleNotFoundError: No module named 'pkg.new'"), "", id="a module that the spec makes"),
-        pytest.param(ended(1, "E   ModuleNotFoundError: No module named 'yaml'"), "a module is missing: yaml", id="another module"),
+        pytest.param(
+            ended(1, "E   ModuleNotFoundError: No module named 'yaml'"), "a module is missing: yaml", id="another module"
+        ),
         pytest.param(ended(1, "/usr/bin/python3: No module named pytest"), "a module is missing: pytest", id="no pytest"),
         pytest.param(ended(4, "ERROR: file or directory not found: tests/new_test.py"), "", id="a test that the spec makes"),
-        pytest.param(ended(4, "ERROR: file or directory not found: tests/b.py::c"), "a test is missing: tests/b.py::c", id="another test"),
+        pytest.param(
+            ended(4, "ERROR: file or directory not found: tests/b.py::c"),
+            "a test is missing: tests/b.py::c",
+            id="another test",
+        ),
         pytest.param(ended(1, "Error: Cannot find module './lib/parse'"), "", id="a node module that the spec makes"),
-        pytest.param(ended(1, "Error: Cannot find module 'lodash'"), "a module is missing: lodash", id="another node module"),
+        pytest.param(
+            ended(1, "Error: Cannot find module 'lodash'"), "a module is missing: lodash", id="another node module"
+        ),
         pytest.param(ended(1, "KeyError: not found"), "", id="words of the program"),
         pytest.param(ended(1, "open('x'): No such file or directory"), "", id="a file that the program misses"),
         pytest.param(ended(None, signal=11), "ended by SIGSEGV", id="signal"),
@@ -112,7 +132,14 @@ class HashedTree(MemoryTree):
         return {path: Entry(file.mode, hashlib.sha1(file.data).hexdigest()) for path, file in self.files.items()}
 
 
-TREE = HashedTree({"src/a.py": "import old\n", "src/b.txt": "new\nold line\n", "specs/landed/x.md": "quotes secret words\n", "bin": b"\xff\x00"})
+TREE = HashedTree(
+    {
+        "src/a.py": "import old\n",
+        "src/b.txt": "new\nold line\n",
+        "specs/landed/x.md": "quotes secret words\n",
+        "bin": b"\xff\x00",
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +190,11 @@ def test_judge_trees(guard: bool, base: bool, result: bool, red: bool | None, gr
     ("output", "shown"),
     [
         pytest.param(b"plain\n\ttext\n", "plain\n\ttext\n", id="plain"),
-        pytest.param(b"::add-mask::e\n  ::error::x\n##[group]y", "| ::add-mask::e\n  | ::error::x\n| ##[group]y", id="workflow commands"),
+        pytest.param(
+            b"::add-mask::e\n  ::error::x\n##[group]y",
+            "| ::add-mask::e\n  | ::error::x\n| ##[group]y",
+            id="workflow commands",
+        ),
         pytest.param(b"\x1b[31mred\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x07", "red link", id="escape sequences"),
         pytest.param(b"done\rFAILED\x08\x00", "done\\rFAILED\\x08\\x00", id="overwrites"),
         pytest.param(b"\xff\xe2\x80\xaex", "\ufffd\\u202ex", id="not text, and turned round"),

@@ -80,8 +80,12 @@ def test_nothing_survives(tmp_path: Path, command: str) -> None:
     [
         pytest.param("sleep 1000", {"seconds": 0.3}, "time (0.3 s)", id="time"),
         pytest.param("yes", {"output_bytes": 1 << 20}, "output (1048576 bytes)", id="output"),
-        pytest.param("head -c 5m /dev/zero", {"output_bytes": 1 << 20}, "output (1048576 bytes)", id="output that ends by itself"),
-        pytest.param("for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait", {"processes": 5}, "processes (5)", id="processes"),
+        pytest.param(
+            "head -c 5m /dev/zero", {"output_bytes": 1 << 20}, "output (1048576 bytes)", id="output that ends by itself"
+        ),
+        pytest.param(
+            "for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait", {"processes": 5}, "processes (5)", id="processes"
+        ),
     ],
 )
 def test_caps(tmp_path: Path, command: str, caps: dict[str, float], cap: str) -> None:

@@ -152,14 +152,18 @@ def test_no_socket_reaches_out(box: Sandbox, folder: Path, family: str, address:
         abstract.listen()
         port = listener.getsockname()[1]
         text = repr(address).replace("'PORT'", str(port))
-        done = run(box, f"/usr/bin/env python3 reach.py {family} '{text}' {kind}".replace("'" + text + "'", f'"{text}"'), folder)
+        done = run(
+            box, f"/usr/bin/env python3 reach.py {family} '{text}' {kind}".replace("'" + text + "'", f'"{text}"'), folder
+        )
     assert done.exit == 1, done
     assert b"reached" not in done.output
     assert b"one.connect(address)" in done.output
 
 
 def test_a_server_of_its_own_is_reached(box: Sandbox, folder: Path) -> None:
-    program = "import socket; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); socket.create_connection(s.getsockname())"
+    program = (
+        "import socket; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); socket.create_connection(s.getsockname())"
+    )
     assert run(box, f'python3 -c "{program}"', folder).exit == 0
 
 
@@ -210,7 +214,9 @@ def test_nothing_survives_our_own_death(folder: Path, kind: str) -> None:
         "Sandbox(sys.argv[1]).run(\"setsid sh -c 'while :; do date > alive; sleep 0.05; done' & sleep 1000\", "
         "folder=sys.argv[2], env=environment())"
     )
-    with subprocess.Popen([sys.executable, "-c", program, kind, str(folder)], env={**os.environ, "PYTHONPATH": SOURCE}) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, kind, str(folder)], env={**os.environ, "PYTHONPATH": SOURCE}
+    ) as parent:
         end = time.monotonic() + 20
         while not (folder / "alive").exists() and time.monotonic() < end:
             time.sleep(0.02)
@@ -222,7 +228,9 @@ def test_nothing_survives_our_own_death(folder: Path, kind: str) -> None:
 
 
 def test_no_privileges_are_gained(box: Sandbox, folder: Path) -> None:
-    status = dict(line.split(":\t", 1) for line in said(run(box, "cat /proc/self/status", folder)).splitlines() if ":\t" in line)
+    status = dict(
+        line.split(":\t", 1) for line in said(run(box, "cat /proc/self/status", folder)).splitlines() if ":\t" in line
+    )
     assert (status["CapEff"], status["CapBnd"], status["NoNewPrivs"]) == ("0" * 16, "0" * 16, "1")
     assert run(box, "mount -t tmpfs none /tmp", folder).exit != 0
     assert run(box, "cat /proc/1/environ /proc/1/mem", folder).exit != 0
@@ -289,7 +297,10 @@ except WorldError as error:
 def test_where_user_namespaces_are_forbidden() -> None:
     """In a namespace whose own limit is nought: `auto` falls back and says so, `required` fails closed."""
     done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", sys.executable, "-c", FORBIDDEN, SOURCE], capture_output=True, text=True, check=False
+        ["unshare", "--user", "--map-root-user", sys.executable, "-c", FORBIDDEN, SOURCE],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode and "unshare" in done.stderr.splitlines()[-1]:
         pytest.skip("user namespaces are forbidden here to begin with")
@@ -310,7 +321,9 @@ def test_required_fails_closed_where_nothing_works(monkeypatch: pytest.MonkeyPat
     assert choose("auto").kind == "none"
 
 
-@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "github_token", "MY_SECRET", "DB_PASSWORD", "GITHUB_ENV", "SSH_AUTH_SOCK", "PLAIN"])
+@pytest.mark.parametrize(
+    "name", ["OPENAI_API_KEY", "github_token", "MY_SECRET", "DB_PASSWORD", "GITHUB_ENV", "SSH_AUTH_SOCK", "PLAIN"]
+)
 def test_keys_do_not_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, CANARY)
     with pytest.raises(UsageError, match=rf"^\.split-ci\.yaml: env: {name} looks like a key"):
@@ -339,7 +352,9 @@ def test_the_environment_is_from_scratch(box: Sandbox, folder: Path, monkeypatch
         pytest.param("scripts", ["scripts"], id="not a bin"),
     ],
 )
-def test_toolchains_show_no_more_than_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, shown: list[str]) -> None:
+def test_toolchains_show_no_more_than_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, shown: list[str]
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in (entry, ".local/lib", ".local/share/keyrings"):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)

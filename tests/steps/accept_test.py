@@ -57,13 +57,21 @@ def one(root: Path, accept_line: str, **more: object) -> CriterionResult:
         pytest.param("  - run: test -e new.txt", True, True, "", id="red, then green"),
         pytest.param("  - run: test -e a.txt", False, True, "it is green on the base, before any change", id="vacuous"),
         pytest.param("  - run: test -e other.txt", True, False, "red on the result: exit 1", id="never green"),
-        pytest.param("  - run: no-such-tool", False, False, "it proves nothing on the base: a command is missing: no-such-tool", id="no tool"),
+        pytest.param(
+            "  - run: no-such-tool",
+            False,
+            False,
+            "it proves nothing on the base: a command is missing: no-such-tool",
+            id="no tool",
+        ),
         pytest.param("  - run: kill -9 $$", False, False, "it proves nothing on the base: ended by SIGKILL", id="signal"),
         pytest.param("  - exists: new.txt", True, True, "", id="exists"),
         pytest.param("  - missing: a.txt", True, False, "it does not hold on the result", id="missing"),
         pytest.param("  - contains: {in: '*.txt', text: new}", True, True, "", id="contains"),
         pytest.param("  - contains: {in: '*.txt', regex: '^n.*w$'}", True, True, "", id="regex"),
-        pytest.param("  - run: 'git diff --exit-code HEAD && git ls-files --error-unmatch new.txt'", True, True, "", id="git inside"),
+        pytest.param(
+            "  - run: 'git diff --exit-code HEAD && git ls-files --error-unmatch new.txt'", True, True, "", id="git inside"
+        ),
         pytest.param("  - run: 'touch left; echo x > a.txt; test -e new.txt'", True, True, "", id="leaves dirt"),
     ],
 )
@@ -89,7 +97,10 @@ def test_a_pattern_that_takes_ages_is_stopped(root: Path, monkeypatch: pytest.Mo
 
 
 def test_every_criterion_starts_clean(root: Path) -> None:
-    lines = "\n".join(f"  - run: 'test ! -e left && touch left && echo {n} >> a.txt && grep -qx old a.txt && test -e new.txt'" for n in range(4))
+    lines = "\n".join(
+        f"  - run: 'test ! -e left && touch left && echo {n} >> a.txt && grep -qx old a.txt && test -e new.txt'"
+        for n in range(4)
+    )
     assert judged(root, read(lines)).ok
 
 
@@ -107,7 +118,11 @@ def test_flaky(root: Path) -> None:
     (root / "count").mkdir()
     line = "  - run: 'test -e new.txt && test $(date +%N | cut -c1-1) -lt 0$(cat once 2>/dev/null || echo 99)'"
     assert one(root, line, twice=True).green
-    found = one(root, "  - run: 'test -e new.txt && mkdir seen/$PPID.$(cat /proc/uptime | tr -d \" .\") 2>/dev/null; test -e new.txt'", twice=True)
+    found = one(
+        root,
+        "  - run: 'test -e new.txt && mkdir seen/$PPID.$(cat /proc/uptime | tr -d \" .\") 2>/dev/null; test -e new.txt'",
+        twice=True,
+    )
     assert found.green
 
 
@@ -133,7 +148,11 @@ def test_the_sandbox_is_recorded(root: Path) -> None:
 
 
 def test_none_runs_all_the_same(root: Path) -> None:
-    results = judged(root, read("  - run: 'test -e new.txt && test -d \"$HOME\" && test \"$TZ\" = UTC && touch ~/x'"), config=Config(sandbox="none"))
+    results = judged(
+        root,
+        read('  - run: \'test -e new.txt && test -d "$HOME" && test "$TZ" = UTC && touch ~/x\''),
+        config=Config(sandbox="none"),
+    )
     assert results.ok
     assert results.sandbox["kind"] == "none"
 
@@ -152,7 +171,12 @@ def test_minutes_are_a_cap(root: Path) -> None:
 def test_events_tell_how_far_it_is(root: Path) -> None:
     seen: list[Event] = []
     judged(root, read("  - run: test -e new.txt\n  - exists: new.txt"), watch=seen.append)
-    assert [(e.state, e.green, e.criteria) for e in seen] == [("criteria", 0, 2), ("criteria", 1, 2), ("criteria", 1, 2), ("criteria", 2, 2)]
+    assert [(e.state, e.green, e.criteria) for e in seen] == [
+        ("criteria", 0, 2),
+        ("criteria", 1, 2),
+        ("criteria", 1, 2),
+        ("criteria", 2, 2),
+    ]
 
 
 def test_a_pool_is_shared(root: Path) -> None:
@@ -207,7 +231,10 @@ def test_a_virtual_environment(root: Path) -> None:
 def test_prepare_that_fails_is_the_environments_fault(root: Path, mode: str) -> None:
     config = Config(prepare=("echo broken; exit 3",), sandbox=mode)
     found = judged(root, read("  - run: test -e new.txt"), config=config).criteria[0]
-    assert found.reason == "it proves nothing on the base: environment: `prepare` failed at `echo broken; exit 3`: exit 3: broken"
+    assert (
+        found.reason
+        == "it proves nothing on the base: environment: `prepare` failed at `echo broken; exit 3`: exit 3: broken"
+    )
     assert prepared(root) == []
 
 
