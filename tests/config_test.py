@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from split_ci.config import Coaching, Config, Limits, ModelConfig, Price, find_config, parse_config, read_config
 from split_ci.errors import UsageError
@@ -256,6 +258,68 @@ def test_a_key_is_never_said_again(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_config(f"models:\n  a:\n    {text}\n".encode(), {})
     assert "CANARY" not in caught.value.message
+
+
+WORDS = [
+    *Config._fields,
+    "api",
+    "openai",
+    "scripted",
+    "key",
+    "KEY",
+    "model",
+    "exact",
+    "true",
+    "NO",
+    "1:30",
+    "0x1",
+    "~",
+    "a",
+    "7",
+    "''",
+]
+MARKS = [
+    ": ",
+    "- ",
+    "\n",
+    "\n  ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    "&a ",
+    "*a",
+    "!x ",
+    "<<",
+    "? ",
+    "|\n",
+    "# ",
+    "'",
+    '"',
+    "\t",
+    "\0",
+    "\x85",
+    "---\n",
+    "...\n",
+]
+
+
+@given(
+    st.binary(max_size=200)
+    | st.lists(st.sampled_from(WORDS + MARKS), max_size=40).map(lambda parts: "".join(parts).encode())
+)
+def test_any_bytes_are_a_configuration_or_one_line_that_says_why_not(data: bytes) -> None:
+    said = refusal(data)
+    assert said is None or (said.startswith(".split-ci.yaml:") and "\n" not in said)
+
+
+def refusal(data: bytes) -> str | None:
+    try:
+        parse_config(data, {})
+    except UsageError as error:
+        return error.message
+    return None
 
 
 def test_the_forge_follows_github_where_the_file_is_silent() -> None:
