@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given as given_that
+from hypothesis import strategies as st
 
 from split_ci.ports import File
 from split_ci.reply import Block, apply_answer, parse_answer
@@ -198,3 +200,24 @@ def test_earlier_answers_are_the_ground_of_later_ones() -> None:
 
 def test_a_block_knows_its_line() -> None:
     assert parse_answer("a\n\n" + ONE).blocks == (Block("src/a.py", "old\n", "new\n", 4),)
+
+
+PIECES = st.sampled_from([
+    "src/a.py", "docs/b c.md:", "```", "```python", "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE", "<<<<<<<<< SEARCH",
+    "=========", ">>>>>>>>> REPLACE", "<<<<<<< HEAD", "", " ", "x = 1", "\r", "\0", "words.",
+])  # fmt: skip
+TEXTS = st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=20), max_size=6)
+
+
+@given_that(st.lists(PIECES, max_size=30).map("\n".join), st.sampled_from(["end", "length", "refusal"]))
+def test_no_answer_is_too_odd_to_be_read(text: str, stop: str) -> None:
+    answer = parse_answer(text, stop)
+    assert answer.blocks or answer.faults
+    taken = apply_answer(answer, task(FILES), {})
+    assert len(taken.held) + len(taken.faults) == len(answer.blocks) + len(answer.faults)
+
+
+@given_that(TEXTS, TEXTS)
+def test_a_block_says_what_it_was_made_of(search: list[str], replace: list[str]) -> None:
+    before, after = ("".join(f"| {line}\n" for line in lines) for lines in (search, replace))
+    assert [b[:3] for b in parse_answer(block("src/a.py", before, after)).blocks] == [("src/a.py", before, after)]

@@ -96,6 +96,12 @@ class Recorder:
             self._append(entry)
         return reply
 
+    def close(self) -> None:
+        """Ends what the other one holds open."""
+        end = getattr(self._model, "close", None)
+        if end is not None:
+            end()
+
     def _append(self, entry: Mapping[str, Any]) -> None:
         import json  # noqa: PLC0415
 

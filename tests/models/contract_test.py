@@ -16,6 +16,7 @@ from tests.models.servers import Answer, Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEY = "sk-canary-0123456789abcdef"
 ENV = {"KEY": KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:1", "OPENAI_BASE_URL": "http://127.0.0.1:1"}
@@ -207,3 +208,17 @@ def test_many_threads_share_a_model(api: str) -> None:
             replies = list(pool.map(lambda _: shared.ask(REQUEST), range(28)))
     assert {r.usage.calls for r in replies} == {1}
     assert len(server.asked) == 28
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_real_run_can_be_recorded_and_replayed(api: str, tmp_path: Path) -> None:
+    pytest.importorskip(api)
+    path = tmp_path / "replies.json"
+    with serving(said(api)) as server:
+        row = ModelConfig("cheap", api, "small", key="KEY", base_url=server.url + ("/v1" if api == "openai" else ""))
+        recorder = models.build(row, {**ENV, models.RECORD: str(path)})
+        reply = recorder.ask(REQUEST)
+        recorder.close()  # type: ignore[attr-defined]
+    replayed = models.build(ModelConfig("cheap", "scripted", "small", replies="replies.json"), {}, str(tmp_path))
+    assert replayed.ask(REQUEST) == reply
+    assert KEY not in path.read_text()
