@@ -108,12 +108,12 @@ def _files(tree: Tree, folder: str) -> Iterator[tuple[str, Lesson | None, tuple[
 
 
 def checked_out_at(repo: Repo, ref: str) -> str | None:
-    """The work tree in which a branch is checked out."""
+    """The work tree in which a branch is checked out; one whose folder is gone doesn't count."""
     place = None
     for field in repo.git("worktree", "list", "--porcelain", "-z").decode("utf-8", "surrogateescape").split("\0"):
         if field.startswith("worktree "):
             place = field.removeprefix("worktree ")
-        elif field == f"branch {ref}":
+        elif field == f"branch {ref}" and place and os.path.isdir(place):
             return place
     return None
 

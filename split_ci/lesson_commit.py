@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BUILDING = "refs/split-ci/quarantine/coaching"
 
 
-class InTheWay(Exception):  # noqa: N818 - says what is so; who calls looks for another branch
+class InTheWay(Exception):
     """The branch is checked out, and something of the user's is in the way of the lesson's file."""
 
 

@@ -293,3 +293,17 @@ def test_a_commit_of_a_person_changes_no_note(tmp_path: Path) -> None:
     commit(root, {"a.txt": "two\n"})
     assert len(read_all(repo)) == 1
     assert read_of(repo, repo.commit("HEAD")) == []
+
+
+def test_parallel_writers_lose_no_entry(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    root = make_repo(tmp_path / "r", {"a.txt": "one\n"})
+    head = git(root, "rev-parse", "HEAD")
+
+    def tell(number: int) -> None:
+        write(Repo.find(str(root)), [entry(head, attempt=f"{number}")])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(tell, range(6)))
+    assert [e.attempt for e in read_all(Repo.find(str(root)))] == [f"{n}" for n in range(6)]

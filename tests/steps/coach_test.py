@@ -214,3 +214,27 @@ def test_tidy_shows_first_and_takes_away_when_told(root: Path) -> None:
     assert sorted(p.name for p in (root / "specs/coaching").iterdir()) == ["b.md"]
     assert git(root, "for-each-ref", "--format=%(refname)", "refs/split-ci/attempts") == "refs/split-ci/attempts/two/1"
     assert tidy(repo, MAIN) == ((), (), False)
+
+
+def test_a_work_tree_that_is_gone_is_in_nobody_s_way(root: Path, tmp_path: Path) -> None:
+    git(root, "worktree", "add", "-q", "-b", "lessons", str(tmp_path / "w"))
+    (tmp_path / "w").rename(tmp_path / "moved")
+    done = coach(Repo.find(str(root)), Config(coaching=Coaching(branch="lessons")), [verdict(LESSON)])
+    assert (done.branch, git(root, "rev-parse", "lessons")) == ("lessons", done.commit)
+    assert [e.id for e in load_lessons(Repo.find(str(root)), Config(coaching=Coaching(branch="lessons"))).lessons] == [
+        lesson_id(LESSON)
+    ]
+
+
+def test_parallel_reviews_lose_no_lesson(root: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def teach(number: int) -> None:
+        lesson = LESSON._replace(text=f"Close file number {number}. A review found it left open.")
+        coach(Repo.find(str(root)), Config(), [verdict(lesson, spec_id=f"s{number}", head=f"{number}" * 40)])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(teach, range(1, 5)))
+    names = git(root, "ls-tree", "--name-only", "split-ci/coaching", "specs/coaching/").splitlines()
+    assert len(names) == 4
+    assert git(root, "rev-list", "--count", "main..split-ci/coaching") == "4"
