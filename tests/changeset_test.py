@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,3 +109,13 @@ def test_caps(cap: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, cap, CAPS[cap])
     with pytest.raises(Refused):
         load(text)
+
+
+def test_the_schema_says_the_same() -> None:
+    schema = json.loads(files("split_ci").joinpath("schemas/changeset.schema.json").read_text())
+    jsonschema.validate(json.loads(dump(GOOD)), schema)
+    for name in ("another kind", "a missing key", "a link", "both", "a deletion with text", "an outcome", "a count"):
+        value = json.loads(dump(GOOD))
+        BAD[name][0](value)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(value, schema)
