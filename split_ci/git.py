@@ -105,18 +105,19 @@ class Repo:
         cwd = os.path.abspath(cwd)
         found = run_git(
             ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository",
-             "--is-inside-work-tree", "--show-object-format"], cwd=cwd, env=_explicit_repository(), check=False,
+             "--is-inside-work-tree", "--show-object-format", "--show-toplevel"],
+            cwd=cwd, env=_explicit_repository(), check=False,
         )  # fmt: skip
-        if found.returncode:
+        answers = found.stdout.decode(errors="surrogateescape").split("\n")
+        if len(answers) <= len(
+            ("git dir", "common dir", "bare", "inside", "format")
+        ):  # the last fails where no work tree is
             said = found.stderr.decode(errors="replace").strip()
             if "dubious ownership" in said:
                 raise UsageError(said.splitlines()[0], hint="git config --global --add safe.directory <that folder>")
             raise UsageError(f"{cwd} is not in a git repository", hint="git init, or cd to one")
-        git_dir, common_dir, bare, inside, object_format = found.stdout.decode().splitlines()[:5]
-        root = git_dir
-        if inside == "true":
-            top = run_git(["rev-parse", "--show-toplevel"], cwd=cwd, env=_explicit_repository())
-            root = top.stdout.decode().rstrip("\n")
+        git_dir, common_dir, bare, inside, object_format, top = answers[:6]
+        root = top if inside == "true" else git_dir
         return cls(root, git_dir, common_dir, bare=bare == "true", object_format=object_format)
 
     @property

@@ -1,17 +1,21 @@
 """The command line: which command, and how errors become exit codes.
 
 A command is a module of `split_ci.commands` with `SUMMARY`, `arguments(parser)` and `run(args) -> int`; only the one
-that was typed is imported.
+that was typed is imported. One may have `quick(argv)`, which reads its plainest calls without argparse (else None).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from split_ci.errors import SplitCiError, UsageError, WorldError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import ModuleType
 
 EVERY_DAY = ["init", "doctor", "new", "design", "check", "explain", "run", "land", "drop", "coach", "demo"]
 LOOKING = ["status", "plan", "report", "audit"]
@@ -67,6 +71,18 @@ def _run(argv: list[str]) -> int:
         close = get_close_matches(name, known, 1)
         raise UsageError(f"there is no command {name!r}", hint=f"split-ci {close[0]}" if close else "split-ci --help")
     command = import_module(f"split_ci.commands.{name}")
+    quick = getattr(command, "quick", None)
+    args = (quick(rest) if quick else None) or _parsed(command, name, rest)
+    if args.verbose:
+        from split_ci import git  # noqa: PLC0415
+
+        git.verbose = True
+    return int(command.run(args))
+
+
+def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter  # noqa: PLC0415 - a hook's plain call needs none of it
+
     doc = (command.__doc__ or "").strip()
     parser = ArgumentParser(
         prog=f"split-ci {name}", description=doc, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False
@@ -75,12 +91,7 @@ def _run(argv: list[str]) -> int:
     formats = ("text", "json", "github") if "github" in getattr(command, "FORMATS", ()) else ("text", "json")
     parser.add_argument("--format", choices=formats, default="text", help="how to print the answer (default: text)")
     command.arguments(parser)
-    args = parser.parse_args(rest)
-    if args.verbose:
-        from split_ci import git  # noqa: PLC0415
-
-        git.verbose = True
-    return int(command.run(args))
+    return parser.parse_args(rest)
 
 
 def _say(line: str, hint: str = "") -> None:
