@@ -20,11 +20,11 @@ BYTES_A_TOKEN = 4  # of English and code, about; the server's own count replaces
 FEWEST_TOKENS = 256  # an answer with less room is not worth its prompt
 
 
-class OverLimit(WorldError):  # noqa: N818 - an outcome, named so
+class OverLimit(WorldError):
     """A call that was not made, because a cap is reached. Its message names the cap."""
 
 
-class CallFailed(WorldError):  # noqa: N818 - says what happened
+class CallFailed(WorldError):
     """A call that was made and gave no usable answer. `usage` is what it may have cost all the same."""
 
     def __init__(self, message: str, *, hint: str = "", again: bool = False, usage: Usage | None = None) -> None:

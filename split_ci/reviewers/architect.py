@@ -161,9 +161,7 @@ def _earlier_of(case: Case, all_pages: Sequence[Page]) -> list[list[int]]:
     return asked
 
 
-def _page_text(  # noqa: PLR0917
-    case: Case, given: str, mark: str, page: Page, asked: Sequence[int], number: int, count: int
-) -> str:
+def _page_text(case: Case, given: str, mark: str, page: Page, asked: Sequence[int], number: int, count: int) -> str:
     parts = [f"MARK is {mark}.", fenced(mark, f"spec {quoted(case.spec.id)} and results", given)]
     if asked and case.earlier:
         listed = [_listed(n, case.earlier.findings[n - 1]) for n in asked]

@@ -245,7 +245,7 @@ def _account(run: Run, job: Job, spent: Usage, journal: Journal) -> Account:
     return Account(caps, Asker("implementer", job.spec.id, job.round), journal, day=run.day, spent=spent)
 
 
-def _rung(run: Run, start: Start, task: Task, name: str, spent: Usage, base: Tree) -> Made:  # noqa: PLR0917
+def _rung(run: Run, start: Start, task: Task, name: str, spent: Usage, base: Tree) -> Made:
     """One attempt of one rung."""
     job, implementer = start.job, run.implementers[name]
     recorded = bool(getattr(implementer, "recorded", False))
