@@ -86,7 +86,7 @@ def review_note(verdict: Verdict) -> bytes:
 
 def review_text(verdict: Verdict) -> str:
     """The review for people, plain text; foreign characters are shown as escapes."""
-    by = f"{verdict.by} (recorded replies)" if verdict.recorded else verdict.by
+    by = f"{verdict.by} (scripted)" if verdict.recorded and "(scripted)" not in verdict.by else verdict.by
     lines = [f"split-ci review of {verdict.id}: {DECIDED[verdict.decision]}, by {by}"]
     lines += [line for line in verdict.summary.splitlines() if line.strip()]
     for criterion in verdict.criteria:

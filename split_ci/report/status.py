@@ -19,6 +19,7 @@ COLOUR = {
     "failed": "red", "refused": "red", "blocked": "red",
 }  # fmt: skip
 GOOD = ("approved", "done", "landed", "ready", "draft")  # of which nothing needs to be said
+WORDS = 6  # columns from here on are prose, and may wrap
 HEADINGS = ("spec", "state", "criteria", "rounds", "cost", "branch", "waits for, or why")
 
 
@@ -72,10 +73,13 @@ def _table(found: Sequence[Status]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*HEADINGS, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    shown = [at for at, heading in enumerate(HEADINGS) if heading != "branch"]  # it is split-ci/ and the spec's id
+    for at in shown:
+        table.add_column(HEADINGS[at], no_wrap=at < WORDS, overflow="fold")
     for one in found:
         row = [Text(cell) for cell in cells(one)]
         row[1].stylize(COLOUR.get(one.state, ""))
-        table.add_row(*row)
+        table.add_row(*(row[at] for at in shown))
     Console().print(table)
     say(paint(f"{len(found)} spec{'' if len(found) == 1 else 's'}", "dim"))

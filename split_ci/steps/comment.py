@@ -58,7 +58,7 @@ def payload(verdict: Verdict) -> dict[str, Any]:
 
 def body(verdict: Verdict) -> str:
     """The review as one comment."""
-    by = f"{verdict.by}, recorded replies" if verdict.recorded else verdict.by
+    by = f"{verdict.by}, scripted" if verdict.recorded and "scripted" not in verdict.by else verdict.by
     parts = [f"**split-ci review: {DECIDED[verdict.decision]}** (by {markdown(by)})", markdown(verdict.summary)]
     if verdict.criteria:
         parts.append("\n".join(f"- {c.id}: {c.decision.replace('_', ' ')}{_reason(c.reason)}" for c in verdict.criteria))
