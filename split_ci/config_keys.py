@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     Read = Callable[[Item, str], Any]
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}\Z")
-KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
-BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|\Z)))[A-Za-z0-9_][A-Za-z0-9_./-]*(?<![./])\Z")
-LITERAL_KEY = re.compile(
-    r"\b(?:sk-[\w-]{8}|gh[pousr]_\w{8}|github_pat_\w{8}|glpat-[\w-]{8}|xox[abprs]-\w|AIza[\w-]{20}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|hf_\w{16}|gsk_\w{8})",
-    re.ASCII,
+# Patterns stay text until a key asks for one: compiling them all would cost every hook.
+NAME = r"[a-z0-9][a-z0-9_.-]{0,62}\Z"
+KEY_NAME = r"[A-Z][A-Z0-9_]{0,63}\Z"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z"
+BRANCH = r"(?!-)(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|\Z)))[A-Za-z0-9_][A-Za-z0-9_./-]*(?<![./])\Z"
+KEY_MARKS = ("sk-", "gh", "glpat-", "xox", "AIza", "AKIA", "ASIA", "hf_", "gsk_")
+LITERAL_KEY = (
+    r"(?a)\b(?:sk-[\w-]{8}|gh[pousr]_\w{8}|github_pat_\w{8}|glpat-[\w-]{8}|xox[abprs]-\w|AIza[\w-]{20}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}\b|hf_\w{16}|gsk_\w{8})"
 )
-SECRET_NAME = re.compile(
-    r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|(?:\A|_)PAT(?:_|\Z)|\A(?:GIT|SSH|GPG|ACTIONS)_", re.IGNORECASE
-)
-LOOPBACK = re.compile(r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z")
-NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\Z")
+UNFIT = r"(?i)KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|(?:\A|_)PAT(?:_|\Z)|\A(?:GIT|SSH|GPG|ACTIONS)_"
+LOOPBACK = r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z"
+NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\Z"
 RESERVED = ("exact", "rules", "local")
 KNOWN_AGENTS = ("aider", "claude", "codex", "goose", "mini-swe-agent", "opencode")
 
@@ -96,7 +96,7 @@ def _text(item: Item, key: str) -> str:
     text: str = item.value
     if not text.strip():
         fault(item.line, f"{key!r} is empty")
-    if LITERAL_KEY.search(text):
+    if any(mark in text for mark in KEY_MARKS) and re.search(LITERAL_KEY, text):
         fault(item.line, f"{key!r} looks like a key itself: name the environment variable that holds it")
     if any(ord(c) < 32 or ord(c) == 127 for c in text):
         fault(item.line, f"{key!r} must be one line, without control characters (a long one is folded by '>-')")
@@ -130,7 +130,7 @@ def _choice(*words: str) -> Read:
 
 def _number(low: float, high: float, *, whole: bool = False) -> Read:
     def number(item: Item, key: str) -> float:
-        if item.kind != "a number" or not NUMBER.match(item.value) or (whole and "." in item.value):
+        if item.kind != "a number" or not re.match(NUMBER, item.value) or (whole and "." in item.value):
             fault(item.line, f"{key!r} must be a plain {'whole ' if whole else ''}number{_given(item)}")
         value = int(item.value) if whole else float(item.value)
         if not low <= value <= high:
@@ -146,10 +146,10 @@ def _given(item: Item) -> str:
     return f", not {item.kind}"
 
 
-def _matching(pattern: re.Pattern[str], words: str) -> Read:
+def _matching(pattern: str, words: str) -> Read:
     def matching(item: Item, key: str) -> str:
         text = _text(item, key)
-        if not pattern.match(text):
+        if not re.match(pattern, text):
             fault(item.line, f"{key!r}: {text!r} is not {words}")
         return text
 
@@ -182,15 +182,15 @@ def _glob(item: Item, key: str) -> str:
 
 def _variable(item: Item, key: str) -> str:
     text = _text(item, key)
-    if not VARIABLE.match(text):
+    if not re.match(VARIABLE, text):
         fault(item.line, f"{key!r}: {text!r} is not the name of an environment variable")
-    if SECRET_NAME.search(text):
+    if re.search(UNFIT, text):
         fault(item.line, f"{key!r}: {text} is named like a secret, which no criterion may see: take it out")
     return text
 
 
 def _key(item: Item, key: str) -> str:
-    if item.kind == "text" and not KEY_NAME.match(item.value):
+    if item.kind == "text" and not re.match(KEY_NAME, item.value):
         fault(
             item.line,
             f"{key!r} must name an environment variable, such as OPENAI_API_KEY: a key is never written here",
@@ -211,7 +211,7 @@ def _base_url(item: Item, key: str) -> str:
         fault(item.line, f"{key!r} must hold no user name or password")
     if not host or url.query or url.fragment or any(c.isspace() for c in text):
         fault(item.line, f"{key!r} must be a plain URL, such as https://host/v1")
-    if url.scheme != "https" and not (url.scheme == "http" and LOOPBACK.match(host)):
+    if url.scheme != "https" and not (url.scheme == "http" and re.match(LOOPBACK, host)):
         fault(item.line, f"{key!r} must start with https:// (http:// only on this machine): the key travels on it")
     return text
 
@@ -232,7 +232,7 @@ def _named(read: Callable[[str, Item, str], Any]) -> Read:
     def named(item: Item, key: str) -> dict[str, Any]:
         found = {}
         for name, each in _mapping(item, key).items():
-            if not NAME.match(name) or name in RESERVED:
+            if not re.match(NAME, name) or name in RESERVED:
                 words = "small letters, digits, '-', '_' and '.', and none of " + ", ".join(RESERVED)
                 fault(each.at, f"{key!r}: {name!r} can't be a name here: {words}")
             found[name] = read(name, each, f"{key}.{name}")
