@@ -1,4 +1,5 @@
-"""Clean checkouts outside of the repository: pooled, moved from commit to commit at the cost of what changed, proved clean each time.
+"""Clean checkouts outside of the repository: pooled, moved from commit to commit at the cost of what changed, proved
+clean each time.
 
 A slot is a folder with the work tree that commands may write, and, beside it and out of their reach, the index and the git
 folder that judge it. The `.git` that commands see in the work tree is made afresh for each of them and never read again.
@@ -47,7 +48,8 @@ class Checkout(NamedTuple):
 class Pool:
     """Checkouts of one repository, `most` at the most. Gone at the end; what a killed run left is removed at the start.
 
-    Whoever finds none idle waits as long as a new one would cost, and then makes it: many of a small tree, few of a huge one.
+    Whoever finds none idle waits as long as a new one would cost, and then makes it: many of a small tree, few of a
+    huge one.
     """
 
     def __init__(self, repo: Repo, *, most: int = 64) -> None:
@@ -76,7 +78,9 @@ class Pool:
 
     @contextlib.contextmanager
     def checkout(self, commit: str, *, git_dir: str | None = None) -> Iterator[Checkout]:
-        """A clean checkout of a commit, which may lie in a quarantine (`git_dir`). Raises WorldError where git can't make it."""
+        """A clean checkout of a commit, which may lie in a quarantine (`git_dir`). Raises WorldError where git can't
+        make it.
+        """
         stores = self._stores_of(git_dir or self.repo.git_dir)
         slot = self._take(commit)
         began = time.monotonic()
@@ -205,7 +209,9 @@ def _make_empty(folder: str) -> None:
 
 
 def write_git_dir(folder: str, repo: Repo, stores: Sequence[str], commit: str = "") -> None:
-    """A git folder of its own: no remotes, no hooks, nobody's configuration, no conversion of contents; objects are read elsewhere."""
+    """A git folder of its own: no remotes, no hooks, nobody's configuration, no conversion of contents; objects are
+    read elsewhere.
+    """
     for one in ("objects/info", "objects/pack", "refs/heads", "info"):
         os.makedirs(os.path.join(folder, one))
     version = "[core]\n\trepositoryformatversion = 0\n"
@@ -229,7 +235,9 @@ def write_alternates(folder: str, stores: Sequence[str]) -> None:
 
 
 def object_stores(repo: Repo, git_dir: str) -> tuple[str, ...]:
-    """Every folder of objects that a repository reads: its own, its alternates', and, for a quarantine, those of the one behind."""
+    """Every folder of objects that a repository reads: its own, its alternates', and, for a quarantine, those of the
+    one behind.
+    """
     first = [os.path.join(repo.common_dir, "objects")]
     own = os.path.join(git_dir, "objects")
     if os.path.isdir(own):

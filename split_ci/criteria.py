@@ -25,7 +25,7 @@ MISSING = (
     (r"^(?:\S*sh|\S+): (?:line \d+: )?(\S+): (?:command not found|No such file or directory)\s*$", "a command"),
     (r"^\S*sh: \d+: (?:cannot open|Can't open) (\S+?)(?:: .*)?$", "a script"),
     (r"^\S*sh: \d+: cannot open (\S+?)(?:: .*)?$", "a script"),
-    (r"^env: [‘'\"]?(.+?)['’\"]?: No such file or directory\s*$", "a command"),
+    (r"^env: [‘'\"]?(.+?)['’\"]?: No such file or directory\s*$", "a command"),  # noqa: RUF001 - GNU quotes like this
     (r"\bModuleNotFoundError: No module named '([^']+)'", "a module"),
     (r"^\S*python\S*: No module named (\S+)", "a module"),
     (r"^\S*python\S*: can't open file '([^']+)'", "a script"),
@@ -112,7 +112,9 @@ def _entries(glob: str, tree: Tree) -> Iterable[tuple[str, Entry]]:
 
 
 def made_by(spec: Spec) -> tuple[str, ...]:
-    """The paths that a spec's result may hold and its base need not: what may be missing before it without proving nothing."""
+    """The paths that a spec's result may hold and its base need not: what may be missing before it without proving
+    nothing.
+    """
     made: list[str] = []
     for change in spec.changes:
         if isinstance(change, Create):
@@ -127,7 +129,7 @@ def made_by(spec: Spec) -> tuple[str, ...]:
     return tuple(made)
 
 
-def broken(done: Execution, made: Sequence[str] = (), red: Red | None = None) -> str:
+def broken(done: Execution, made: Sequence[str] = (), red: Red | None = None) -> str:  # noqa: PLR0911 - one line a reason
     """Why a command's end proves nothing; empty where it is an ordinary success or failure, or just what `red` asks for."""
     if done.fault:
         return done.fault
@@ -233,7 +235,8 @@ def ran(done: Execution, why: str) -> Ran:
 def tail(output: bytes, most: int = TAIL_BYTES) -> str:
     """The end of foreign output, made safe to show in a terminal and in a workflow's log, at most `most` bytes long.
 
-    Escape sequences are dropped, control and invisible characters shown as escapes, and a line that a workflow's runner would
+    Escape sequences are dropped, control and invisible characters shown as escapes, and a line that a
+    workflow's runner would
     take for a command gets a mark before it.
     """
     import re  # noqa: PLC0415
@@ -252,7 +255,7 @@ def _missing(text: str, made: Sequence[str]) -> str | None:
 
     for pattern, kind in MISSING:
         for found in re.finditer(pattern, text, re.MULTILINE):
-            name = found.group(1).strip("'\"‘’`:")
+            name = found.group(1).strip("'\"‘’`:")  # noqa: RUF001
             if not is_made(name, made):
                 return f"{kind} is missing: {name[:200]}"
     return None
@@ -262,12 +265,14 @@ def _names_made(text: str, made: Sequence[str]) -> bool:
     import re  # noqa: PLC0415
 
     names = (found.group(1) for pattern, _ in MISSING for found in re.finditer(pattern, text, re.MULTILINE))
-    return any(is_made(name.strip("'\"‘’`:"), made) for name in names)
+    return any(is_made(name.strip("'\"‘’`:"), made) for name in names)  # noqa: RUF001
 
 
 def is_made(name: str, made: Sequence[str]) -> bool:
-    """Whether a missing module, script or test is one that the spec makes: `pkg.new` by `src/pkg/new.py`, `./a.sh` by `a.sh`."""
-    name = name.split("::")[0]
+    """Whether a missing module, script or test is one that the spec makes: `pkg.new` by `src/pkg/new.py`, `./a.sh` by
+    `a.sh`.
+    """
+    name = name.split("::", maxsplit=1)[0]
     slashed = name.removeprefix("./").rstrip("/")
     parts = [p for p in slashed.split("/") if p not in ("", ".", "..")] if "/" in slashed else slashed.split(".")
     for path in made:

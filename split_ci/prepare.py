@@ -1,7 +1,9 @@
-"""What `prepare:` makes, so that criteria can run: once for each state of the manifests and lock files, kept, mounted read-only.
+"""What `prepare:` makes, so that criteria can run: once for each state of the manifests and lock files, kept, mounted
+read-only.
 
 The commands run in a clean checkout, in the sandbox, with the network and without any key. What they leave untracked in the
-checkout, and in their home, is moved to `<git folder>/split-ci/prepared/<digest>/`, and seen by the criteria at the same paths.
+checkout, and in their home, is moved to `<git folder>/split-ci/prepared/<digest>/`, and seen by the criteria at the
+same paths.
 Without a sandbox nothing can be mounted: then the commands run before each criterion, in its own checkout.
 """
 
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
     from split_ci.settings import Config
 
 MANIFESTS = (
-    "**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/*requirements*.txt", "**/requirements/*.txt", "**/constraints*.txt",
+    "**/pyproject.toml", "**/setup.py", "**/setup.cfg", "**/*requirements*.txt", "**/requirements/*.txt",
+    "**/constraints*.txt",
     "**/Pipfile", "**/package.json", "**/.npmrc", "**/Cargo.toml", "**/go.mod", "**/go.sum", "**/Gemfile", "**/*.gemspec",
     "**/composer.json", "**/pom.xml", "**/*.gradle", "**/*.gradle.kts", "**/gradle.properties", "**/CMakeLists.txt",
-    "**/environment.y*ml", "**/mix.exs", "**/*.csproj", "**/flake.nix", "**/.python-version", "**/.tool-versions", "**/.nvmrc",
+    "**/environment.y*ml", "**/mix.exs", "**/*.csproj", "**/flake.nix", "**/.python-version",
+    "**/.tool-versions", "**/.nvmrc",
     "**/*.lock", "**/*-lock.json", "**/*-lock.yaml", "**/*.lockb",
 )  # fmt: skip
 KEPT = 8
@@ -168,7 +172,9 @@ def load(folder: str) -> Prepared:
 
 
 def place(prepared: Prepared, checkout: str) -> tuple[boxes.Bind, ...]:
-    """The mounts that a checkout can take, its links made: nothing goes where the commit has a file, or through a symlink."""
+    """The mounts that a checkout can take, its links made: nothing goes where the commit has a file, or through a
+    symlink.
+    """
     for path, target in prepared.links:
         at = os.path.join(checkout, path)
         if _free(checkout, path):

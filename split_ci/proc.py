@@ -1,6 +1,7 @@
 """Runs a process with a deadline and a cap on its output, and leaves none of its tree behind.
 
-Every command has a supervisor (`sandbox_init.py`) between it and us: it adopts what the command leaves behind, `setsid` or not,
+Every command has a supervisor (`sandbox_init.py`) between it and us: it adopts what the command leaves behind, `setsid`
+or not,
 and ends it all when the command ends, when a cap is passed, or when we are gone, `kill -9` included.
 """
 
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from threading import Event
+from threading import Event  # noqa: TC003 - part of a signature that others read
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci.errors import WorldError
@@ -142,7 +143,7 @@ class _Life:
         self._kill_at: float | None = None
 
     def send(self, plan: Mapping[str, Any]) -> None:
-        packed = marshal.dumps(plan)
+        packed = marshal.dumps(dict(plan))
         data = len(packed).to_bytes(8, "little") + packed
         try:
             while data:

@@ -17,7 +17,8 @@ TAIL_BYTES = 4096
 
 
 class Execution(NamedTuple):
-    """One command as it really ran. `exit` is None where it did not end by itself: then a `signal`, a `cap` or a `fault` says why.
+    """One command as it really ran. `exit` is None where it did not end by itself: then a `signal`, a `cap` or a
+    `fault` says why.
 
     `output` is the end of what it printed, as bytes; `cap` names the resource limit that ended it; `fault` is what kept it
     from running at all.
@@ -32,8 +33,10 @@ class Execution(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """One command, once. `exit` is None where no process ended by itself; `broken` says why it proves nothing (a cap by name,
-    a signal, a tool that is missing); `output` is the escaped tail, at most 4 KiB."""
+    """One command, once. `exit` is None where no process ended by itself; `broken` says why it proves nothing (a cap by
+    name,
+    a signal, a tool that is missing); `output` is the escaped tail, at most 4 KiB.
+    """
 
     exit: int | None
     seconds: float
@@ -42,7 +45,9 @@ class Ran(NamedTuple):
 
 
 class CriterionResult(NamedTuple):
-    """`red`/`green` are true where the criterion was as required, null where the question doesn't apply (a guard is never red)."""
+    """`red`/`green` are true where the criterion was as required, null where the question doesn't apply (a guard is
+    never red).
+    """
 
     id: str
     run: str  # the criterion as people say it

@@ -1,6 +1,8 @@
-"""The sandbox for commands that someone else wrote: bubblewrap where it is, `unshare` else, proved by a probe before it is used.
+"""The sandbox for commands that someone else wrote: bubblewrap where it is, `unshare` else, proved by a probe before it
+is used.
 
-Inside there is: a checkout at `/checkout` (writable), the system and the toolchains on PATH (read-only), an empty home, private
+Inside there is: a checkout at `/checkout` (writable), the system and the toolchains on PATH (read-only), an
+empty home, private
 temporary folders, a loopback without a network, an own `/proc`, and an environment from scratch. Nothing else.
 """
 
@@ -22,6 +24,7 @@ from split_ci.results import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Self
 
 CHECKOUT = "/checkout"
 HOME = "/home/split-ci"
@@ -68,7 +71,9 @@ class Sandbox(NamedTuple):
         stop: threading.Event | None = None,
         on_output: Callable[[bytes], None] | None = None,
     ) -> Execution:
-        """Runs a shell command (or an argument list) in a checkout's folder. Whatever it does is a value; nothing of it survives."""
+        """Runs a shell command (or an argument list) in a checkout's folder. Whatever it does is a value; nothing of
+        it survives.
+        """
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         if any("\0" in part for part in argv):
             return Execution(None, 0.0, fault="a command can't hold a NUL")
@@ -136,7 +141,8 @@ def environment(
     home: str = HOME,
     temporary: str = "/tmp",
 ) -> dict[str, str]:
-    """A command's whole environment. `names` (the configuration's `env:`) pass through; `keys` are the models' key variables.
+    """A command's whole environment. `names` (the configuration's `env:`) pass through; `keys` are the models' key
+    variables.
 
     Raises UsageError for a name that looks like a key or is one.
     """
@@ -219,7 +225,9 @@ def _find_hidden(top: str) -> list[list[Any]]:
 
 
 def toolchains(path: str) -> list[str]:
-    """The folders outside of the system that PATH, and the interpreter of this process, need; none that holds more than tools."""
+    """The folders outside of the system that PATH, and the interpreter of this process, need; none that holds more
+    than tools.
+    """
     home = os.path.realpath(os.path.expanduser("~"))
     wanted = [os.path.realpath(sys.base_prefix), os.path.dirname(os.path.dirname(proc.python()))]
     for entry in path.split(os.pathsep):
@@ -316,7 +324,12 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
         os.mkdir(folder)
         with open(os.path.join(outside, "canary"), "w", encoding="ascii") as file:
             file.write(token)
-        question = {"token": token, "outside": outside, "home": os.path.expanduser("~"), **listeners.addresses}
+        question: dict[str, Any] = {
+            "token": token,
+            "outside": outside,
+            "home": os.path.expanduser("~"),
+            **listeners.addresses,
+        }
         question["shown"] = toolchains(os.environ.get("PATH", ""))
         with open(PROBE, encoding="utf-8") as file:
             argv = [proc.python(), "-I", "-S", "-c", file.read(), json.dumps(question)]
@@ -363,7 +376,7 @@ class _Listeners:
         self._sockets: list[socket.socket] = []
         self.addresses: dict[str, str | int] = {}
 
-    def __enter__(self) -> _Listeners:
+    def __enter__(self) -> Self:
         tcp = self._open(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))
         self._udp = self._open(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
         self._open(socket.AF_UNIX, socket.SOCK_STREAM, self._path)

@@ -5,13 +5,14 @@ bubblewrap or `unshare` it is process 1 of new namespaces (and with `unshare` bu
 without either it is only a subreaper. Plan and program come, marshalled, on a pipe whose other end stays open as long as the
 parent lives: when it closes, everything here ends. What happened goes to a second pipe, which the command never holds.
 
-It starts with every command, so it is compiled once by the parent and imports little: `json`, `contextlib` and `signal` alone
+It starts with every command, so it is compiled once by the parent and imports little: `json`, `contextlib` and
+`signal` alone
 would double its time.
 """
 
 from __future__ import annotations
 
-import _signal as signal
+import _signal as signal  # type: ignore[import-not-found]  # without its enums
 import ctypes
 import os
 import resource
@@ -46,7 +47,9 @@ class suppress:  # noqa: N801 - contextlib's own, without its imports
 
 
 def main(plan: Plan, control: int, status: int) -> None:
-    """Runs a plan until its end, or until `control` closes, and writes what happened to `status`, as lines of `key value`."""
+    """Runs a plan until its end, or until `control` closes, and writes what happened to `status`, as lines of `key
+    value`.
+    """
     os.set_inheritable(control, False)
     os.set_inheritable(status, False)
     wakes, wake = os.pipe()
@@ -98,11 +101,10 @@ def start(plan: Plan) -> int:
             signal.signal(number, signal.SIG_DFL)
         limit(plan["caps"], alone=plan["kind"] != "none")
         os.nice(10)  # so that whoever watches it is heard
-        with suppress(OSError):
-            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-                file.write("1000")
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
         os.chdir(plan["cwd"])
-        os.execvpe(plan["argv"][0], plan["argv"], plan["env"])
+        os.execvpe(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606
     except OSError as error:
         os.write(2, f"split-ci: {plan['argv'][0]}: {error.strerror}\n".encode())
     os._exit(127)
@@ -113,7 +115,9 @@ def limit(caps: dict[str, int], *, alone: bool) -> None:
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         most = caps[key] if hard == resource.RLIM_INFINITY else min(caps[key], hard)
-        spare = 5 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else 0  # a signal that says which, before the last one
+        spare = (
+            5 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else 0
+        )  # a signal that says which, before the last one
         resource.setrlimit(kind, (most, most + spare))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if alone:  # counted for each user namespace; a little more than the cap, so that the survey sees it passed
@@ -149,7 +153,9 @@ def watch(pid: int, plan: Plan, control: int, wakes: int, *, alone: bool) -> dic
 
 
 def reap(pid: int) -> int | None:
-    """Reaps what has ended, some at a time (a fork bomb ends faster than it is reaped); the command's own status, if among them."""
+    """Reaps what has ended, some at a time (a fork bomb ends faster than it is reaped); the command's own status, if
+    among them.
+    """
     found = None
     for _ in range(16):
         try:
@@ -181,7 +187,9 @@ class Survey:
     def cap(self) -> str:
         """The name of the first cap that is passed, or nothing."""
         names = [name for name in os.listdir("/proc") if name.isdigit()]
-        if self.alone and len(names) - 1 > self.caps["processes"]:  # a look at each would take longer than they take to multiply
+        if (
+            self.alone and len(names) - 1 > self.caps["processes"]
+        ):  # a look at each would take longer than they take to multiply
             return f"processes ({self.caps['processes']})"
         processes = self._processes(names)
         memory = sum(rss for _, rss, _, _ in processes) * self.page
@@ -284,7 +292,8 @@ def written_since(folder: str, began: float, pids: list[int]) -> int:
 
 
 def kill_all(pid: int, *, alone: bool) -> None:
-    """Ends every process that is left. In a namespace of its own that is all there are; elsewhere only what descends from here.
+    """Ends every process that is left. In a namespace of its own that is all there are; elsewhere only what descends
+    from here.
 
     The command's own process group goes first and in one step, so that nothing in it can outrun the rest by forking.
     """
@@ -297,12 +306,12 @@ def kill_all(pid: int, *, alone: bool) -> None:
     for step in (signal.SIGSTOP, signal.SIGKILL):
         killed: set[int] = set()
         for _ in range(1000):
-            left = {pid for pid in descendants(os.getpid()) if pid not in killed}
+            left = {one for one in descendants(os.getpid()) if one not in killed}
             if not left:
                 break
-            for pid in left:
+            for one in left:
                 with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, step)
+                    os.kill(one, step)
             killed |= left
     end = time.monotonic() + 5
     while descendants(os.getpid()) and time.monotonic() < end:

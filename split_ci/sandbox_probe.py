@@ -1,13 +1,19 @@
 """Run inside the sandbox, as a script of its own: tries what must not be possible, and says what was not."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import socket
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def probe(question: dict) -> dict:
+
+def probe(question: dict[str, Any]) -> dict[str, bool]:
     facts = {
         "processes": not any_environment_holds(question["token"].encode()),
         "tcp": not connects(socket.AF_INET, ("127.0.0.1", question["tcp"])),
@@ -48,7 +54,7 @@ def holds_something(path: str) -> bool:
         return False
 
 
-def connects(family: int, address: object) -> bool:
+def connects(family: int, address: Any) -> bool:  # noqa: ANN401 - what a family takes
     with socket.socket(family, socket.SOCK_STREAM) as one:
         one.settimeout(2)
         try:
@@ -68,7 +74,7 @@ def reaches(address: str, family: int) -> bool:
     return True
 
 
-def interfaces() -> set:
+def interfaces() -> set[str]:
     return {
         name
         for _, name in socket.if_nameindex()
@@ -83,7 +89,7 @@ def loopback() -> bool:
         return connects(socket.AF_INET, one.getsockname())
 
 
-def home_is_empty(home: str, shown: list) -> bool:
+def home_is_empty(home: str, shown: list[str]) -> bool:
     """Whether nothing of the home folder is seen but the way to toolchains."""
     try:
         names = os.listdir(home)

@@ -28,7 +28,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def build_root(mounts: list[list[Any]]) -> None:
-    """Builds a new root of the mounts, in this namespace, and leaves the old one. For `unshare`; bubblewrap does it by itself."""
+    """Builds a new root of the mounts, in this namespace, and leaves the old one. For `unshare`; bubblewrap does it
+    by itself.
+    """
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV)
     os.mkdir("/tmp" + NEW)

@@ -141,19 +141,19 @@ def dig_deep(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_whatever_is_done_to_a_checkout_the_next_is_clean(root: Path, spoil: object) -> None:
-    from pathlib import Path as path_of
+    from pathlib import Path as Folder
 
     first = head(root)
     second = commit(root, {"a.txt": "changed\n", "src/deep/c.txt": None})
     with Pool(Repo.find(str(root)), most=1) as pool:
         with pool.checkout(first) as one:
-            spoil(path_of(one.folder))  # type: ignore[operator]
+            spoil(Folder(one.folder))  # type: ignore[operator]
         with pool.checkout(first) as one:
             assert files(one.folder) == FILES
             assert not os.access(os.path.join(one.folder, "a.txt"), os.X_OK)
             assert sorted(os.listdir(one.folder)) == [".git", "a.txt", "src"]
-            assert git(path_of(one.folder), "status", "--porcelain") == ""
-            spoil_content(path_of(one.folder))
+            assert git(Folder(one.folder), "status", "--porcelain") == ""
+            spoil_content(Folder(one.folder))
         with pool.checkout(second) as one:
             assert files(one.folder) == {"a.txt": "changed\n", "src/b.py": "print()\n"}
     assert os.listdir(tempfile.gettempdir()) in ([], ["outside"])
@@ -220,15 +220,15 @@ def test_the_git_inside_knows_the_commit_and_nobody(root: Path) -> None:
     git(root, "remote", "add", "origin", "https://token@example.org/x")
     with Pool(Repo.find(str(root))) as pool, pool.checkout(head(root)) as one:
         inside = {"cwd": one.folder, "capture_output": True, "text": True, "check": True}
-        assert subprocess.run(["git", "rev-parse", "HEAD"], **inside).stdout.strip() == head(root)  # type: ignore[call-overload]
-        assert subprocess.run(["git", "ls-files"], **inside).stdout.split() == sorted(FILES)  # type: ignore[call-overload]
-        assert subprocess.run(["git", "remote", "-v"], **inside).stdout == ""  # type: ignore[call-overload]
-        subprocess.run(["git", "diff", "--exit-code", "HEAD"], **inside)  # type: ignore[call-overload]
+        assert subprocess.run(["git", "rev-parse", "HEAD"], **inside).stdout.strip() == head(root)  # type: ignore[call-overload]  # noqa: PLW1510
+        assert subprocess.run(["git", "ls-files"], **inside).stdout.split() == sorted(FILES)  # type: ignore[call-overload]  # noqa: PLW1510
+        assert subprocess.run(["git", "remote", "-v"], **inside).stdout == ""  # type: ignore[call-overload]  # noqa: PLW1510
+        subprocess.run(["git", "diff", "--exit-code", "HEAD"], **inside)  # type: ignore[call-overload]  # noqa: PLW1510
 
 
 def test_a_commit_that_is_not_there(root: Path) -> None:
     with Pool(Repo.find(str(root))) as pool:
-        with pytest.raises(WorldError, match="^git read-tree can't make a checkout: "), pool.checkout("1" * 40):
+        with pytest.raises(WorldError, match=r"^git read-tree can't make a checkout: "), pool.checkout("1" * 40):
             pass
         with pool.checkout(head(root)) as one:
             assert files(one.folder) == FILES

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ENV = {"PATH": os.defpath}
 
 
-def sh(command: str, cwd: Path, **caps: float) -> Execution:
-    return run(["/bin/sh", "-c", command], cwd=str(cwd), env=ENV, caps=Caps()._replace(**{"seconds": 30.0, **caps}))
+def sh(command: str, cwd: Path, **caps: Any) -> Execution:
+    return run(["/bin/sh", "-c", command], cwd=str(cwd), env=ENV, caps=Caps()._replace(**({"seconds": 30.0} | caps)))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_output_is_seen_as_it_comes(tmp_path: Path) -> None:
 def test_stop(tmp_path: Path) -> None:
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
-    with pytest.raises(Stopped, match="^stopped before a command had ended$"):
+    with pytest.raises(Stopped, match=r"^stopped before a command had ended$"):
         run(["sleep", "1000"], cwd=str(tmp_path), env=ENV, stop=stop)
 
 

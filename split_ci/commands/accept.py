@@ -1,6 +1,8 @@
-"""Run a spec's criteria on its base and on a changeset's result, in clean checkouts, under the sandbox, and write what they said.
+"""Run a spec's criteria on its base and on a changeset's result, in clean checkouts, under the sandbox, and write what
+they said.
 
-The result is built from the changeset in a quarantine that is gone afterwards; nothing in the repository changes. The file is
+The result is built from the changeset in a quarantine that is gone afterwards; nothing in the repository
+changes. The file is
 bound to the changeset by the digest of its canonical JSON. Exit 0: every criterion is red before and green after; 1: not so.
 
 examples:

@@ -22,6 +22,7 @@ from split_ci.search import Searcher, TooSlow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
+    from typing import Self
 
     from split_ci.changeset import Changeset
     from split_ci.git import Objects, Repo
@@ -36,7 +37,9 @@ NOTHING_RAN = Sandbox("none", facts={"reason": "no criterion runs a command"})
 
 
 class Candidate(NamedTuple):
-    """What is judged: a spec's result (None: only its base), as commits; `changeset` is the digest of what the result was built from."""
+    """What is judged: a spec's result (None: only its base), as commits; `changeset` is the digest of what the result
+    was built from.
+    """
 
     spec: Spec
     base: str
@@ -60,7 +63,8 @@ def accept(
     """The results of each candidate, in their order. `git_dir` is the quarantine that holds the results' commits.
 
     `jobs` specs at a time, each on its base and its result at once. A command that several specs run on one base runs there
-    once. `twice` runs what is green on a result again, and says `flaky` where the answers differ. Raises WorldError where the
+    once. `twice` runs what is green on a result again, and says `flaky` where the answers differ. Raises WorldError
+    where the
     sandbox that the configuration requires doesn't work, before anything runs.
     """
     runs = any(c.kind == "run" for one in candidates for c in one.spec.accept)
@@ -99,7 +103,9 @@ def judge_base(
 
 
 def put_back(changeset: Changeset, spec: Spec, tree: Tree) -> Changeset:
-    """The changeset without what a model did to frozen paths: those are judged as they were. The gate refuses them anyway."""
+    """The changeset without what a model did to frozen paths: those are judged as they were. The gate refuses them
+    anyway.
+    """
     written = [c.path for c in changeset.changes if c.by == "exact"]
     frozen = frozen_paths(spec, written, lambda path: tree.entry(path) is not None)
     return changeset._replace(
@@ -213,7 +219,7 @@ class _Commands:
         self._threads = ThreadPoolExecutor(workers)
         self._env(0, "/")  # a name that may not pass is refused before anything runs
 
-    def __enter__(self) -> _Commands:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
