@@ -1,16 +1,16 @@
-"""`split-ci run` of exact specs without run criteria, against the floor: one `git cat-file --batch` and one `git fast-import`.
+"""`split-ci run` of exact specs without run criteria, against one `git cat-file --batch` and one `git fast-import`.
 
     python benchmarks/bench_run.py [--specs 1000] [--files 100000]
 
-Two rows: many specs in a small repository, and twenty in one of 100,000 files. The floor makes the same commits and
-branches with no judgement at all. Each figure is the best of a few runs in fresh copies; what counts is the ratio.
+Rows: many specs in a small repository, and twenty in one of 100,000 files, in some hundred folders and in one folder.
+That floor makes the same commits and branches with no judgement at all. Each figure is the best of a few runs in fresh
+copies; what counts is the ratio.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Iterator, Sequence
 
 PERSON = "Ada <ada@example.org> 1767323045 +0000"
@@ -54,18 +55,18 @@ class Row(NamedTuple):
     peak_mb: float
 
 
-def path_of(number: int) -> str:
-    return f"src/part{number % 97}/file{number}.txt"
+def path_of(number: int, *, flat: bool = False) -> str:
+    return f"src/file{number}.txt" if flat else f"src/part{number % 97}/file{number}.txt"
 
 
 def text_of(number: int) -> bytes:
     return f"first line\nquiet {number}\nlast line\n".encode()
 
 
-def make_repo(folder: str, specs: int, files: int) -> str:
+def make_repo(folder: str, specs: int, files: int, *, flat: bool = False) -> str:
     """A repository with as many specs as asked for, each editing a file of its own, and files around them; its base."""
     subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
-    stream = b"".join(_first_commit(specs, files))
+    stream = b"".join(_first_commit(specs, files, flat=flat))
     subprocess.run(["git", "fast-import", "--quiet", "--done"], cwd=folder, input=stream, check=True)
     subprocess.run(["git", "read-tree", "main"], cwd=folder, check=True)
     return subprocess.run(
@@ -73,12 +74,12 @@ def make_repo(folder: str, specs: int, files: int) -> str:
     ).stdout.strip()
 
 
-def _first_commit(specs: int, files: int) -> Iterator[bytes]:
+def _first_commit(specs: int, files: int, *, flat: bool) -> Iterator[bytes]:
     yield f"commit refs/heads/main\ncommitter {PERSON}\ndata 5\nfirst\n".encode()
     for number in range(max(files, specs)):
-        yield _inline(path_of(number), text_of(number))
+        yield _inline(path_of(number, flat=flat), text_of(number))
     for number in range(specs):
-        yield _inline(f"specs/s{number}.md", SPEC.format(n=number, path=path_of(number)).encode())
+        yield _inline(f"specs/s{number}.md", SPEC.format(n=number, path=path_of(number, flat=flat)).encode())
     yield b"done\n"
 
 
@@ -86,13 +87,13 @@ def _inline(path: str, data: bytes) -> bytes:
     return f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n"
 
 
-def floor(folder: str, specs: int, base: str) -> None:
+def floor(folder: str, specs: int, base: str, *, flat: bool = False) -> None:
     """The same commits and branches: every file and spec read by one process, everything written by another."""
-    names = [name for n in range(specs) for name in (f"{base}:{path_of(n)}", f"{base}:specs/s{n}.md")]
+    names = [name for n in range(specs) for name in (f"{base}:{path_of(n, flat=flat)}", f"{base}:specs/s{n}.md")]
     asked = "".join(name + "\n" for name in names).encode()
     read = subprocess.run(["git", "cat-file", "--batch"], cwd=folder, input=asked, capture_output=True, check=True).stdout
     blobs = list(_blobs(read))
-    stream = b"".join(_result(n, base, blobs[2 * n], blobs[2 * n + 1]) for n in range(specs))
+    stream = b"".join(_result(n, path_of(n, flat=flat), base, blobs[2 * n : 2 * n + 2]) for n in range(specs))
     subprocess.run(["git", "fast-import", "--quiet", "--done"], cwd=folder, input=stream + b"done\n", check=True)
 
 
@@ -105,12 +106,13 @@ def _blobs(out: bytes) -> Iterator[bytes]:
         at = end + size + 2
 
 
-def _result(number: int, base: str, before: bytes, spec: bytes) -> bytes:
+def _result(number: int, path: str, base: str, blobs: Sequence[bytes]) -> bytes:
+    before, spec = blobs
     after = before.replace(b"quiet", b"LOUD")
     message = f"Say it louder, number {number}\n\nSpec: s{number}\n".encode()
     head = f"commit refs/heads/split-ci/s{number}\ncommitter {PERSON}\ndata {len(message)}\n".encode()
     moves = f"D specs/s{number}.md\n".encode() + _inline(f"specs/landed/s{number}.md", spec)
-    return head + message + f"from {base}\n".encode() + _inline(path_of(number), after) + moves + b"\n"
+    return head + message + f"from {base}\n".encode() + _inline(path, after) + moves + b"\n"
 
 
 def run(folder: str, specs: int) -> float:
@@ -133,18 +135,18 @@ def _megabytes(used: resource.struct_rusage) -> float:
     return used.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def measure(name: str, specs: int, files: int, times: int) -> Row:
+def measure(name: str, specs: int, files: int, times: int, *, flat: bool = False) -> Row:
     """Floor and run by turns, each in a fresh copy."""
     floors, runs, peak = [], [], 0.0
     with tempfile.TemporaryDirectory() as scratch:
         first = os.path.join(scratch, "first")
-        base = make_repo(first, specs, files)
+        base = make_repo(first, specs, files, flat=flat)
         for turn in range(times):
             for which in ("floor", "run"):
                 copy = shutil.copytree(first, os.path.join(scratch, f"{which}{turn}"))
                 start = time.perf_counter()
                 if which == "floor":
-                    floor(copy, specs, base)
+                    floor(copy, specs, base, flat=flat)
                     floors.append(time.perf_counter() - start)
                 else:
                     peak = max(peak, run(copy, specs))
@@ -162,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [
         measure(f"{args.specs} specs", args.specs, args.specs, args.times),
         measure(f"20 specs, {args.files} files", 20, args.files, args.times),
+        measure("the same in one folder", 20, args.files, args.times, flat=True),
     ]
     print(f"{'':28}{'floor':>9}{'run':>9}{'ratio':>8}{'peak':>10}")
     for row in rows:

@@ -20,7 +20,7 @@ class Picture(NamedTuple):
     """A repository as its owner sees it, byte for byte."""
 
     files: dict[str, tuple[int, bytes]]
-    index: bytes
+    index_file: bytes
     head: str
     stash: bytes
     config: bytes
@@ -30,10 +30,10 @@ class Picture(NamedTuple):
 def picture(repo: Path, own_refs: Sequence[str] = OWN_REFS) -> Picture:
     """Every file of the work tree with its mode, the index, HEAD, the stash, the configuration, and refs but the tool's."""
     git_dir, common = (Path(_ask(repo, "rev-parse", "--path-format=absolute", f"--git-{w}dir")) for w in ("", "common-"))
-    refs = dict(reversed(line.split(" ", 1)) for line in _ask(repo, "show-ref").splitlines())
+    refs = {ref: oid for oid, _, ref in (line.partition(" ") for line in _ask(repo, "show-ref").splitlines())}
     return Picture(
         files=dict(_files(repo)),
-        index=_bytes(git_dir / "index"),
+        index_file=_bytes(git_dir / "index"),
         head=(git_dir / "HEAD").read_text(),
         stash=_bytes(common / "logs/refs/stash"),
         config=_bytes(common / "config"),
