@@ -188,3 +188,22 @@ def test_an_unborn_branch(tmp_path: Path) -> None:
     write(root, {"specs/a.md": spec("### Create `n`\n```\nx\n```\n")})
     git(root, "add", ".")
     assert found(root, staged=True) == found(root) == {"specs/a.md": []}
+
+
+def test_what_is_only_intended_or_in_conflict_is_not_there(root: Path) -> None:
+    write(
+        root,
+        {
+            "n": "draft\n",
+            "empty": "",
+            "specs/a.md": spec("### Create `n`\n```\nx\n```\n"),
+            "specs/b.md": spec("### Delete `empty`\n"),
+        },
+    )
+    git(root, "add", "-N", "n")
+    git(root, "add", "empty", "specs")
+    assert found(root) == {"specs/a.md": [], "specs/b.md": []}
+    blob = git(root, "hash-object", "-w", "--stdin", input=b"x")
+    rows = f"0 {'0' * 40}\tempty\n100644 {blob} 1\tempty\n100644 {blob} 2\tempty\n"
+    git(root, "update-index", "--index-info", input=rows.encode())
+    assert found(root) == {"specs/a.md": [], "specs/b.md": ["SP303 error"]}
