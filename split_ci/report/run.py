@@ -27,6 +27,7 @@ COLOUR = {
     "blocked": "yellow", "approve": "green", "request_changes": "red", "incomplete": "yellow",
 }  # fmt: skip
 SIGN = {"done": "✓", "unchanged": "=", "failed": "✗", "stale": "~", "refused": "✗", "over-limit": "!", "blocked": "■"}
+STATE_WIDTH = 48
 FINISHED_ROWS = 40  # more specs than a screen has lines: only the unfinished and the newest are drawn
 
 
@@ -108,14 +109,10 @@ class Screen:
         from rich.text import Text  # noqa: PLC0415
 
         table = Table(box=None, pad_edge=False)
-        for title, justify in (
-            ("spec", "left"),
-            ("state", "left"),
-            ("criteria", "right"),
-            ("time", "right"),
-            ("cost", "right"),
-        ):
-            table.add_column(title, justify=justify, no_wrap=True, style=None)  # type: ignore[arg-type]
+        table.add_column("spec", no_wrap=True)
+        table.add_column("state", no_wrap=True, min_width=STATE_WIDTH)  # so that the others stand still
+        for title in ("criteria", "time", "cost"):
+            table.add_column(title, justify="right", no_wrap=True)
         rows = list(self._rows.items())
         shown = (
             [r for r in rows if not r[1].ended] + [r for r in rows if r[1].ended][-FINISHED_ROWS:]
@@ -232,6 +229,5 @@ def _print_bill(done: Sequence[Finished]) -> None:
         say("cost: nothing (no model was called)")
         return
     for role, usage in (("architect", architect), ("implementer", implementer)):
-        say(
-            f"cost: {role:<12} {usage.calls} calls, {usage.input} tokens in ({usage.cached} cached), {usage.output} out, {money(usage.usd)}"
-        )
+        tokens = f"{usage.input} tokens in ({usage.cached} cached), {usage.output} out"
+        say(f"cost: {role:<12} {usage.calls} calls, {tokens}, {money(usage.usd)}")

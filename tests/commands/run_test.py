@@ -10,6 +10,7 @@ import pytest
 from tests.builders import commit, git, make_repo, spec, split_ci, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EDIT = """\
@@ -114,8 +115,12 @@ def drifted_and_edited(repo: Path) -> None:
     commit(repo, {"a.txt": "ONE\n", "specs/first.md": FIRST.replace("uno", "eins")})
 
 
+def nothing(_repo: Path) -> None:
+    return
+
+
 AGAIN = {
-    "nothing happened": (lambda repo: None, "unchanged", True),
+    "nothing happened": (nothing, "unchanged", True),
     "HEAD moved": (head_moved, "unchanged", True),
     "the text drifted after it was done": (text_drifted, "unchanged", True),
     "a new generation": (a_new_generation, "done", False),
@@ -127,6 +132,7 @@ AGAIN = {
 
 @pytest.mark.parametrize("name", AGAIN)
 def test_what_happens_again(tmp_path: Path, name: str) -> None:
+    happens: Callable[[Path], None]
     happens, outcome, kept = AGAIN[name]
     repo = make_repo(tmp_path / "r", FILES)
     dispatched(repo)
