@@ -45,7 +45,7 @@ def money(usd: float | None) -> str:
     """An amount as people read it; a price that isn't known is said."""
     if usd is None:
         return "price unknown"
-    return "–" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+    return "-" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
 
 
 def watch(ids: Sequence[str], *, quiet: bool = False) -> Quiet | Screen:
@@ -160,7 +160,8 @@ def finished_json(one: Finished) -> dict[str, Any]:
         "id": one.id, "outcome": one.outcome.name, "reason": one.outcome.reason, "branch": one.branch, "base": one.base,
         "head": one.head, "edits": dict(one.edits), "criteria": [criterion_json(c) for c in one.criteria],
         "rounds": one.rounds, "usage": {"architect": usage_json(one.architect), "implementer": usage_json(one.implementer)},
-        "usd": total.usd, "review": review_json(one.review), "lessons": list(one.lessons), "taught": list(one.taught), "sent_back": list(one.sent_back),
+        "usd": total.usd, "review": review_json(one.review),
+        "lessons": list(one.lessons), "taught": list(one.taught), "sent_back": list(one.sent_back),
     }  # fmt: skip
 
 
