@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import WorldError
@@ -124,12 +125,19 @@ def _parsed(out: bytes, base: str) -> dict[str, Lines]:
 
 def lines_naming(text: str, gone: Iterable[str]) -> Lines:
     """The lines of a text that may name one of the gone paths."""
-    wanted = tuple({needle for path in gone for needle in needles(path)})
+    wanted = [needle for needle in _all_needles(frozenset(gone)) if needle in text]
+    if not wanted:
+        return []
     return [
         (number, line[:MAX_LINE])
         for number, line in enumerate(text.split("\n"), 1)
         if any(needle in line for needle in wanted)
     ]
+
+
+@lru_cache(maxsize=4)  # the same paths are asked for in every file of a result
+def _all_needles(gone: frozenset[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(needle for path in sorted(gone) for needle in needles(path)))
 
 
 def dangling(
