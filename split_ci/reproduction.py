@@ -106,14 +106,15 @@ class Reproduction:
         gone = {path for path in made if after.mode(path) is None}
         if not gone:
             return False
-        lines = {path: found for path, found in mentions(gone).items() if path not in made}
-        for path, file in made.items():
-            text = text_or_none(file.data) if file else None
-            if text:
-                lines[path] = lines_naming(text, gone)
-        ours = self.place.specs + "/"
-        lines = {path: found for path, found in lines.items() if found and not path.startswith(ours) and not is_prose(path)}
-        return any(dangling(lines, gone, lambda path: after.mode(path) is not None, lambda path: _text(after, path)))
+        ours = {path: lines_naming(text, gone) for path in made if (text := _text(after, path))}
+        return self._any_dangling(ours, gone, after) or self._any_dangling(
+            {path: found for path, found in mentions(gone).items() if path not in made}, gone, after
+        )
+
+    def _any_dangling(self, lines: Mapping[str, list[tuple[int, str]]], gone: Collection[str], after: Overlay) -> bool:
+        folder = self.place.specs + "/"
+        kept = {path: found for path, found in lines.items() if found and not path.startswith(folder) and not is_prose(path)}
+        return any(dangling(kept, gone, lambda path: after.mode(path) is not None, lambda path: _text(after, path)))
 
     def read(self, data: bytes) -> Spec:
         if len(data) > MOST_BYTES:
