@@ -116,6 +116,7 @@ class Account:
         self._journal = journal
         self._day = day
         self._spent = spent
+        self._usd = spent.usd or 0.0  # what is known of the money, guesses included: an unknown price lifts no cap
         self._clock = clock
         self._end = clock() + caps.minutes * 60
 
@@ -126,39 +127,52 @@ class Account:
 
     def ask(self, model: Model, request: Request) -> Reply:
         """The model's answer. Raises OverLimit where a cap forbids the call, and whatever the model raises."""
-        room = self._room(request)
-        asked = request._replace(
-            asker=self._asker, seconds=self._end - self._clock(), max_tokens=min(request.max_tokens, room)
-        )
-        self._journal.started()
+        room = self._room(estimate(request))
+        seconds = self.begin(estimate(request))
+        asked = request._replace(asker=self._asker, seconds=seconds, max_tokens=min(request.max_tokens, room))
         try:
             reply = model.ask(asked)
         except WorldError as error:
-            self._add(error.usage if isinstance(error, CallFailed) else Usage(calls=1))
+            self.end(error.usage if isinstance(error, CallFailed) else Usage(calls=1))
             raise
-        self._add(reply.usage)
+        self.end(reply.usage)
         return reply
 
-    def _add(self, usage: Usage) -> None:
+    def begin(self, tokens: int) -> float:
+        """Allows and journals a call with a prompt of about so many tokens; the seconds that it may take. Raises OverLimit.
+
+        Every `begin` is followed by one `end`. For who makes calls by itself; one thread at a time.
+        """
+        self._room(tokens)
+        self._journal.started()
+        return self.seconds_left()
+
+    def end(self, usage: Usage, guess_usd: float = 0.0) -> None:
+        """What a call cost. `guess_usd` is counted against the caps where its price isn't known."""
         self.usage += usage
+        usd = guess_usd if usage.usd is None else usage.usd
+        self._usd += usd
         if self._day is not None:
-            self._day.add(usage.usd)
+            self._day.add(usd)
         self._journal.ended(usage)
 
-    def _room(self, request: Request) -> int:
-        """How many tokens the answer may have. Raises OverLimit."""
+    def seconds_left(self) -> float:
+        """How long this attempt may go on."""
+        return max(0.0, self._end - self._clock())
+
+    def _room(self, tokens: int) -> int:
+        """How many tokens the answer to a prompt may have. Raises OverLimit."""
         if self._clock() >= self._end:
             raise OverLimit(f"{self.caps.minutes:g} minutes are over", hint="limits.minutes")
-        usd = (self._spent + self.usage).usd
-        if usd is not None and usd >= self.caps.usd:
-            raise OverLimit(f"{usd:.4f} USD are spent, the cap is {self.caps.usd:g}", hint="limits.usd")
+        if self._usd >= self.caps.usd:
+            raise OverLimit(f"{self._usd:.4f} USD are spent, the cap is {self.caps.usd:g}", hint="limits.usd")
         today = self._day.refusal() if self._day else None
         if today:
             raise OverLimit(today, hint="limits.usd_per_day")
-        room = self.tokens_left() - estimate(request)
+        room = self.tokens_left() - tokens
         if room < FEWEST_TOKENS:
             raise OverLimit(
-                f"the next call needs about {estimate(request) + FEWEST_TOKENS} tokens, "
+                f"the next call needs about {tokens + FEWEST_TOKENS} tokens, "
                 f"{self.tokens_left()} of {self.caps.tokens} are left",
                 hint="limits.tokens",
             )
