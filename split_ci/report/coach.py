@@ -125,7 +125,7 @@ def show_problems(good: Sequence[str], specs: str, problems: Sequence[Problem], 
         by_path.setdefault(problem.path, []).append(problem)
     checked = [Checked(_stem(path), path, tuple(by_path[path])) for path in sorted(by_path)]
     if checked or form == "json":
-        show(checked, form)
+        show(checked, form, "lesson")
     else:
         say("no lessons")
 

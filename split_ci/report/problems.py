@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from split_ci.proof import Checked
 
 
-def show(checked: Sequence[Checked], form: str = "text") -> None:
-    """Every problem of every spec, in the form that was asked for: `text`, `json` or `github`."""
+def show(checked: Sequence[Checked], form: str = "text", noun: str = "spec") -> None:
+    """Every problem of every spec, in the form that was asked for: `text`, `json` or `github`. `noun` is what is counted."""
     if form == "json":
         say_json({"specs": [as_json(one) for one in checked]})
     elif form == "github":
         for one in checked:
             for problem in one.problems:
                 say(annotation(problem))
-        say(_summary(checked))
+        say(_summary(checked, noun))
     else:
         for one in checked:
             for problem in one.problems:
                 _say_problem(problem)
-        say(paint(_summary(checked), "green" if all(one.ok for one in checked) else "red"))
+        say(paint(_summary(checked, noun), "green" if all(one.ok for one in checked) else "red"))
 
 
 def as_json(one: Checked) -> dict[str, Any]:
@@ -69,13 +69,13 @@ def coloured_output() -> bool:
     return coloured(sys.stdout)
 
 
-def _summary(checked: Sequence[Checked]) -> str:
+def _summary(checked: Sequence[Checked], noun: str) -> str:
     errors = sum(p.severity == "error" for one in checked for p in one.problems)
     warnings = sum(p.severity == "warning" for one in checked for p in one.problems)
     waived = sum(len(one.waived) for one in checked)
     if not checked:
         return "no pending specs"
-    parts = [_count(len(checked), "spec")]
+    parts = [_count(len(checked), noun)]
     parts.append(_count(errors, "error") if errors else "no errors")
     if warnings:
         parts.append(_count(warnings, "warning"))
