@@ -72,7 +72,9 @@ def test_what_the_design_shows_is_read_too() -> None:
 
 
 @given(
-    text=st.text("abc de.\n\"'\\:#{}[]é", min_size=1, max_size=200).filter(lambda t: "# " not in " ".join(t.split()) and t.strip()),
+    text=st.text("abc de.\n\"'\\:#{}[]é", min_size=1, max_size=200).filter(
+        lambda t: "# " not in " ".join(t.split()) and t.strip()
+    ),
     paths=st.lists(st.sampled_from(["src/**", "a b/*.py", 'q"uote/x', "é/**"]), max_size=3),
     forbid=st.none() | st.sampled_from(["print\\(", 'a"b', "x: y", "\\bTODO\\b"]),
     taught=st.integers(1, 99),

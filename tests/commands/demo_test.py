@@ -49,7 +49,7 @@ def test_one_is_sent_back_and_its_lesson_is_carried(evening: tuple[Path, dict[st
 def test_recorded_replies_say_so(evening: tuple[Path, dict[str, dict[str, Any]]]) -> None:
     repo, found = evening
     assert all(one["review"]["recorded"] and "scripted" in one["review"]["by"] for one in found.values())
-    assert "recorded replies" in git(repo, "notes", "--ref=split-ci-review", "show", "split-ci/sync-recipes")
+    assert "by strong (scripted)" in git(repo, "notes", "--ref=split-ci-review", "show", "split-ci/sync-recipes")
     assert "scripted" in git(repo, "log", "-1", "--format=%(trailers:key=Implementer)", "split-ci/sweep-references")
 
 
