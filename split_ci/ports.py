@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from split_ci.tree import Entry as Entry
+from split_ci.tree import File as File
+from split_ci.tree import Tree as Tree
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -52,38 +56,6 @@ class Event(NamedTuple):
     usd: float | None = None
     round: int | None = None
     outcome: Outcome | None = None
-
-
-class File(NamedTuple):
-    """A file as git keeps it: its bytes and its mode (`100644` or `100755`; `120000` and `160000` are read, never written)."""
-
-    data: bytes
-    mode: str = "100644"
-
-
-class Entry(NamedTuple):
-    """One name in a tree: git's mode (`040000` for a folder) and object id."""
-
-    mode: str
-    oid: str
-
-
-class Tree(Protocol):
-    """Reads one snapshot (a commit, or the index). Paths are `/`-separated, relative to the root, without a leading slash."""
-
-    def entry(self, path: str) -> Entry | None: ...
-
-    def names(self, folder: str) -> Sequence[str]:
-        """The names directly in a folder (`""` is the root); empty where there is no such folder."""
-        ...
-
-    def read(self, path: str) -> File | None:
-        """The file at a path; None where there is none, or where it is a folder or a gitlink."""
-        ...
-
-    def paths(self) -> Mapping[str, Entry]:
-        """Every file below the root. Costs a listing of the whole tree: for globs only."""
-        ...
 
 
 class Message(NamedTuple):
@@ -142,6 +114,14 @@ class Account(Protocol):
     def ask(self, model: Model, request: Request) -> Reply:
         """The model's answer. Raises `caps.OverLimit` before a call that no cap allows, else what the model raises."""
         ...
+
+    def begin(self, tokens: int) -> float:
+        """Allows a call that is made by other hands; the seconds that it may take. Raises `caps.OverLimit`. One `end` follows."""
+        ...
+
+    def end(self, usage: Usage, guess_usd: float = 0.0) -> None: ...
+
+    def seconds_left(self) -> float: ...
 
 
 class Task(NamedTuple):
