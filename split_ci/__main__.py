@@ -1,5 +1,3 @@
-import sys
+from split_ci.main import entry
 
-from split_ci.main import main
-
-sys.exit(main())
+entry()

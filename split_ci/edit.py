@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci import patch
 from split_ci.change import Create, Delete, Edit, Instruct, Move, Replace
 from split_ci.overlay import Overlay
-from split_ci.ports import File
 from split_ci.problems import Problem, problem
+from split_ci.tree import File
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import UsageError, WorldError
-from split_ci.ports import Entry, File
+from split_ci.tree import Entry, File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

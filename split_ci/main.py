@@ -6,10 +6,11 @@ that was typed is imported. One may have `quick(argv)`, which reads its plainest
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from split_ci.errors import SplitCiError, UsageError, WorldError
 
@@ -26,6 +27,21 @@ GROUPS = {
     "for workflows (nobody needs these to use the others)": FOR_WORKFLOWS,
 }
 INTERRUPTED = 130
+
+
+def entry() -> NoReturn:
+    """The console script: `main`, and then the end without taking the interpreter down: 5 ms of each commit."""
+    gc.set_threshold(100_000)  # a process this short makes little garbage; looking for it takes 3 ms more
+    code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        _say(f"split-ci: error: standard output: {error.strerror}")
+        code = WorldError.exit_code
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from split_ci.tree import File as File
 from split_ci.tree import Tree as Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from split_ci.changeset import Changed, Changeset
     from split_ci.errors import WorldError

@@ -9,10 +9,10 @@ from split_ci.config import find_config, read_config
 from split_ci.errors import UsageError
 from split_ci.path_rules import Place
 from split_ci.pending import Found, landed, name_problems, pending, sort_out
-from split_ci.ports import Entry
 from split_ci.relations import need_problems, overlap_problems
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
+from split_ci.tree import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

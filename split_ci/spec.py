@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import frontmatter
@@ -41,7 +40,6 @@ class Limits(NamedTuple):
 class Spec(NamedTuple):
     id: str
     path: str  # where the file lies, `specs/<id>.md`
-    digest: str  # sha256 of the file's bytes, hex: with the id it names the generation
     data: bytes  # the file itself
     title: str
     status: str  # draft | ready
@@ -57,6 +55,13 @@ class Spec(NamedTuple):
     waive: tuple[str, ...] = ()
     limits: Limits = Limits()
     lines: Mapping[str, int] = {}  # front matter key -> its line, for messages
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, hex: with the id it names the generation."""
+        from hashlib import sha256  # noqa: PLC0415 - the hook asks for no digest, and pays for no import
+
+        return sha256(self.data).hexdigest()
 
 
 class Parsed(NamedTuple):
@@ -102,7 +107,6 @@ def parse_spec(data: bytes, path: str) -> Parsed:
     spec = Spec(
         id=stem,
         path=path,
-        digest=sha256(data).hexdigest(),
         data=data,
         title=_title(keys) or "",
         status=_status(keys),

@@ -57,6 +57,9 @@ LAYERS: dict[str, str] = {
     "values": """
         errors ports problems protection settings
     """,
+    "snapshot": """
+        tree
+    """,
 }
 ROWS = {
     name: (at, layer) for at, (layer, name) in enumerate((layer, name) for layer in LAYERS for name in LAYERS[layer].split())

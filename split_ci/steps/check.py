@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from split_ci.errors import UsageError
 from split_ci.pending import Found
-from split_ci.ports import Entry
 from split_ci.problems import CODES
 from split_ci.proof import judge_all, source_of
+from split_ci.tree import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
