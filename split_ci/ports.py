@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from split_ci.tree import Entry as Entry
-from split_ci.tree import File as File
-from split_ci.tree import Tree as Tree
+from split_ci.tree import Entry, File, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from split_ci.results import Results
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
+
+__all__ = ["Entry", "File", "Tree"]  # of a snapshot; all else is defined below
 
 OutcomeName = Literal["done", "unchanged", "failed", "stale", "refused", "over-limit", "blocked"]
 Role = Literal["architect", "implementer"]

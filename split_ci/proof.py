@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.config import find_config, read_config
 from split_ci.errors import UsageError
 from split_ci.path_rules import Place
-from split_ci.pending import Found, landed, name_problems, pending, sort_out
+from split_ci.pending import NOT_SPECS, Found, landed, name_problems, pending, sort_out
 from split_ci.relations import need_problems, overlap_problems
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
@@ -60,9 +62,15 @@ def source_of(repo: Repo, *, staged: bool = False, at: str | None = None) -> Sou
         return _by_hand(repo)
     tree: Tree = repo.index_tree() if at is None else repo.tree(repo.commit(at))
     config = read_config(tree)
-    return Source(
-        tree, config, tuple(pending(tree, config.specs)), lambda file: _blob(tree, file), landed(tree, config.specs)
-    )
+    found = tuple(pending(tree, config.specs))
+    _warm(file.path for file in found)
+    return Source(tree, config, found, lambda file: _blob(tree, file), landed(tree, config.specs))
+
+
+def _warm(paths: Iterable[str]) -> None:
+    """Where there is a spec to read, loads PyYAML, the largest import of all, while git answers the next question."""
+    if any(path.endswith(".md") and path.rpartition("/")[2] not in NOT_SPECS for path in paths):
+        Thread(target=import_module, args=("yaml",)).start()
 
 
 def _blob(tree: Tree, file: Found) -> bytes:
@@ -74,9 +82,10 @@ def _by_hand(repo: Repo) -> Source:
     if repo.bare:
         raise UsageError("there is no work tree here", hint="split-ci check --at HEAD")
     tree, config = repo.index_tree(), find_config(repo)
-    done = landed(tree, config.specs)
     folder = os.path.join(repo.root, config.specs)
     listed = _listing(folder) if os.path.isdir(folder) else {}
+    _warm(listed)
+    done = landed(tree, config.specs)
     for name, entry in listed.items():
         if entry.mode == FILE and name.removesuffix(".md") in done:
             listed[name] = Entry(entry.mode, _blob_id(os.path.join(folder, name), repo.object_format))

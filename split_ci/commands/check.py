@@ -13,7 +13,6 @@ examples:
 
 from __future__ import annotations
 
-from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -45,11 +44,7 @@ def quick(argv: Sequence[str]) -> SimpleNamespace | None:
 
 
 def run(args: Namespace | SimpleNamespace) -> int:
-    from threading import Thread
-
     from split_ci.git import Repo
-
-    Thread(target=import_module, args=("yaml",)).start()  # the largest import, while git says where the repository is
     from split_ci.report.problems import show
     from split_ci.steps.check import check
 
