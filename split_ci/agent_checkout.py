@@ -1,4 +1,4 @@
-"""The private checkout that an agent works in: a repository of one commit, without the user's history, remotes or configuration.
+"""An agent's private checkout: a repository of one commit, without the user's history, remotes or configuration.
 
 What judges it, an index and a git folder of its own, lies beside it and out of the agent's reach; what the agent does to the
 `.git` that it sees is never read.
@@ -145,7 +145,8 @@ class AgentCheckout(Scratch):
 
     def _git(self, *args: str, input: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:  # noqa: A002
         more = {
-            "GIT_WORK_TREE": self.tree, "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_WORK_TREE": self.tree, "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
         }  # fmt: skip
         done = run_git(
             [*checkout.OPTIONS, *args],

@@ -1,4 +1,4 @@
-"""The process around an agent, inside the sandbox, as a script of its own: writes its files, brings it to its meter, hands back what it says.
+"""The process around an agent, inside the sandbox, as a script of its own: brings it to its meter, hands back what it says.
 
 Its only argument is a folder with `plan.json`, `brief.md` and, in a sandbox, the meter's socket. What the agent prints
 goes to standard output in frames: a letter, four bytes of length, the data. `o` and `e` are the agent's two streams,
@@ -38,7 +38,7 @@ def main(folder: str) -> None:
     frame(b"x", str(code).encode())
 
 
-def run(argv: list, stdin: str) -> int:
+def run(argv: list[str], stdin: str) -> int:
     """The agent, from its start to its end; children that it leaves behind are not waited for."""
     with open(stdin, "rb") as brief:
         try:
@@ -46,6 +46,8 @@ def run(argv: list, stdin: str) -> int:
         except OSError as error:
             frame(b"e", f"{argv[0]}: {error.strerror}".encode())
             return 127
+    assert process.stdout is not None
+    assert process.stderr is not None
     streams = selectors.DefaultSelector()
     for stream, letter in ((process.stdout, b"o"), (process.stderr, b"e")):
         os.set_blocking(stream.fileno(), False)

@@ -35,6 +35,7 @@ def fill(default: Config, data: bytes) -> Config:
     items = read_items(data)
     config = default._replace(**_section(items, KEYS, ""))
     _same_names(config, items)
+    _models_of_agents(config, items)
     _known(config.architect, ("rules", *config.models), items.get("architect"), "architect", "'rules' or a model's name")
     rungs = ("exact", *config.models, *config.agents)
     for item in _listed(items, "implementers"):
@@ -55,6 +56,17 @@ def _same_names(config: Config, items: Mapping[str, Item]) -> None:
     for name in config.agents:
         if name in config.models:
             fault(items["agents"].value[name].at, f"'agents.{name}': a model has that name too: choose another")
+
+
+def _models_of_agents(config: Config, items: Mapping[str, Item]) -> None:
+    """An agent's model is one of `models:`, and one that answers: recorded replies know nothing of an agent's tools."""
+    real = [name for name, model in config.models.items() if model.api != "scripted"]
+    for name, agent in config.agents.items():
+        given = items["agents"].value[name].value
+        if "model" in agent:
+            _known(str(agent["model"]), real, given["model"], f"agents.{name}.model", "a model's name, not a scripted one")
+        if "usage" in agent:
+            _known(str(agent["usage"]), KNOWN_AGENTS, given["usage"], f"agents.{name}.usage", "a known agent's name")
 
 
 def _known(name: str, known: Sequence[str], item: Item | None, key: str, words: str) -> None:
@@ -287,7 +299,12 @@ MODEL_KEYS: dict[str, Read] = {
     "price": _price,
     "replies": _path,
 }
-AGENT_KEYS: dict[str, Read] = {"command": _texts(_text, 1), "usage": _text, "model": _text}
+AGENT_KEYS: dict[str, Read] = {
+    "command": _texts(_text, 1),
+    "usage": _text,
+    "model": _text,
+    "turns": _number(1, 1000, whole=True),
+}
 COACHING_KEYS: dict[str, Read] = {
     "branch": _matching(BRANCH, "a branch's name"),
     "bytes": _number(0, 65_536, whole=True),

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from split_ci import passage, wire
 from split_ci.caps import OverLimit
-from split_ci.ports import Usage
 
 if TYPE_CHECKING:
     import socketserver
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from split_ci.ports import Account
+    from split_ci.ports import Account, Usage
 
 SOCKET = "meter"  # the socket's name in its folder
 CONNECT_SECONDS = 30.0
 SILENT_SECONDS = 300.0  # of a server that says nothing
 MOST_CONNECTIONS = 32
+MOST_FAILURES = 8  # in a row: some agents go on asking a server that is down for minutes
 
 
 class Upstream(NamedTuple):
@@ -64,6 +64,8 @@ class Meter:
         self._price = price
         self._on_refusal = on_refusal
         self._asked = 0
+        self._failures = 0
+        self._told = False
         self._in_flight = 0
         self._lock = threading.Lock()
         self._closing = False
@@ -121,17 +123,19 @@ class Meter:
         """Allows a request, and journals it; the seconds that it may take. Raises OverLimit."""
         with self._lock:
             try:
-                if self._asked >= self._turns:
-                    raise OverLimit(f"{self._turns} requests are made, which is the cap", hint="agents.<name>.turns")
+                self._check_turns()
                 seconds = self._account.begin(tokens + self._in_flight)
             except OverLimit as error:
-                first, self.refusal = not self.refusal, self.refusal or error.message
-                if first:
-                    self._on_refusal()
+                self.refusal = self.refusal or error.message
+                self._tell()
                 raise
             self._asked += 1
             self._in_flight += tokens
             return seconds
+
+    def _check_turns(self) -> None:
+        if self._asked >= self._turns:
+            raise OverLimit(f"{self._turns} requests are made, which is the cap", hint="agents.<name>.turns")
 
     def end(self, tokens: int, usage: Usage, *, guessed: bool = False) -> None:
         """What a request cost. A guess is recorded as one of unknown price, and counted against the caps."""
@@ -143,6 +147,24 @@ class Meter:
                 self._account.end(usage)
             else:
                 self._account.end(priced._replace(usd=None) if guessed else priced, priced.usd or 0.0)
+
+    def failed(self, trouble: str, *, again: bool) -> None:
+        """The server gave no answer; too often in a row, and the agent is ended."""
+        with self._lock:
+            self.trouble, self.again = trouble, again
+            self._failures += 1
+            if self._failures >= MOST_FAILURES:
+                self._tell()
+
+    def answered(self) -> None:
+        """The server gave an answer."""
+        with self._lock:
+            self.trouble, self._failures = "", 0
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._on_refusal()
 
     def connect(self, seconds: float) -> http.client.HTTPConnection:
         """An open connection to the server, which `__exit__` ends. TLS, but for this machine; no proxy of the environment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import socketserver
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from split_ci.caps import OverLimit
 from split_ci.ports import Usage
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
     from split_ci.meter import Meter
@@ -92,9 +92,9 @@ class Connection(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
-    server: _Threads
+    server: _Threads  # type: ignore[assignment]
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         if not self.server.meter.shown(self._given()):
             return self._say(401, "authentication_error", "the key is not the one that was given")
         wired = wire.wire_of(self.path)
@@ -114,7 +114,7 @@ class Connection(BaseHTTPRequestHandler):
             return self._say(402, "billing_error", f"split-ci: the budget is used up: {error.message}", last=True)
         return self._pass(body, wired, asked, seconds)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._say(404, "not_found_error", "only chat/completions, responses and messages are here")
 
     do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815
@@ -181,15 +181,13 @@ class Connection(BaseHTTPRequestHandler):
             guessed = True
             connection.request("POST", meter.target(self.path), body, self._headers(len(body)))
             answer = connection.getresponse()
-            fault = _unfit(answer)
-            if fault:
-                raise http.client.HTTPException(fault)
+            _check(answer)
             if answer.status >= 400:
-                meter.trouble, meter.again = f"the model's server said {answer.status}", _passes(answer.status)
+                meter.failed(f"the model's server said {answer.status}", again=_passes(answer.status))
                 usage, guessed = Usage(1), False
                 self._back(answer, None)
             else:
-                meter.trouble = ""
+                meter.answered()
                 reader = wire.Reader(wired, streamed=_streams(answer))
                 usage = reader.estimate(asked.tokens)
                 try:
@@ -200,7 +198,7 @@ class Connection(BaseHTTPRequestHandler):
         except BrokenPipeError:
             self.close_connection = True  # the agent has gone
         except (OSError, http.client.HTTPException, ValueError) as error:
-            meter.trouble, meter.again = f"the model's server can't be used: {_said(error, meter.upstream.key)}", True
+            meter.failed(f"the model's server can't be used: {_said(error, meter.upstream.key)}", again=True)
             self.close_connection = True
             self._refuse_once(meter.trouble)
         finally:
@@ -257,13 +255,12 @@ def _passes(status: int) -> bool:
     return status in (408, 409, 429) or status >= 500
 
 
-def _unfit(answer: http.client.HTTPResponse) -> str:
-    """Why an answer is not passed on."""
+def _check(answer: http.client.HTTPResponse) -> None:
+    """Raises HTTPException for an answer that is not passed on."""
     if 300 <= answer.status < 400:
-        return f"it answers with a redirect ({answer.status}), which is not followed"
+        raise http.client.HTTPException(f"it answers with a redirect ({answer.status}), which is not followed")
     if answer.getheader("Content-Encoding", "identity") != "identity":
-        return "its answer is compressed, which was not asked for"
-    return ""
+        raise http.client.HTTPException("its answer is compressed, which was not asked for")
 
 
 def _streams(answer: http.client.HTTPResponse) -> bool:

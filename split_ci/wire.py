@@ -1,4 +1,4 @@
-"""What a model's server says an answer cost, read as it passes: chat/completions, responses and messages, streamed or not."""
+"""What a model's server says an answer cost, read as it passes: all three wires, streamed or not."""
 
 from __future__ import annotations
 

@@ -49,9 +49,9 @@ GOOD = {
         Config(models={"a": ModelConfig("a", "scripted", "scripted", replies="replies.json")}),
     ),
     "agents": (
-        "agents: {goose: {}, mine: {command: [mine, --headless], usage: stdout}}\nimplementers: [exact, goose, mine]\n",
+        "agents: {goose: {}, mine: {command: [mine, --headless], usage: goose}}\nimplementers: [exact, goose, mine]\n",
         Config(
-            agents={"goose": {}, "mine": {"command": ("mine", "--headless"), "usage": "stdout"}},
+            agents={"goose": {}, "mine": {"command": ("mine", "--headless"), "usage": "goose"}},
             implementers=("exact", "goose", "mine"),
         ),
     ),

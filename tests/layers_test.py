@@ -37,7 +37,7 @@ LAYERS: dict[str, str] = {
         steps.review steps.status
     """,
     "adapters": """
-        forges forges.local implementers implementers.ladder implementers.chat models models.anthropic_api
+        forges forges.local implementers implementers.ladder implementers.agent implementers.chat models models.anthropic_api
         models.openai_api models.call models.scripted models.row reviewers reviewers.architect reviewers.judgement
         reviewers.pages reviewers.rules reviewers.checks reviewers.teaching
     """,
@@ -45,12 +45,12 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
-        caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare checkout prompts proof
+        agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare checkout prompts proof
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search
         proc starting branches ledger notes store refs git stream
     """,
     "words": """
-        changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
+        agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
         invisible spec criterion frontmatter sections blocks change escapes patch shell
     """,

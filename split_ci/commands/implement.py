@@ -156,6 +156,8 @@ def build_implementers(config: Config, env: Mapping[str, str], root: str) -> Map
     from split_ci.implementers.ladder import Ladder
 
     for name in config.implementers:
-        if name not in config.models and name != "exact":
-            raise UsageError(f"implementers: {name!r} is neither exact nor one of `models`", hint="split-ci doctor")
+        if name not in config.models and name not in config.agents and name != "exact":
+            raise UsageError(
+                f"implementers: {name!r} is neither exact nor one of `models` or `agents`", hint="split-ci doctor"
+            )
     return Ladder(config, env, root)

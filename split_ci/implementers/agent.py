@@ -1,7 +1,7 @@
 """A coding agent's command line as an implementer: it works in a private checkout, in the sandbox, and is taken at its diff.
 
-The key stays outside: the agent's only way out is the meter. What it says of itself, its exit code included, decides nothing;
-where that differs from what really happened, the outcome's reason says so.
+The key stays outside: the agent's only way out is the meter. What it says of itself, its exit code included, decides
+nothing; where that differs from what really happened, the outcome's reason says so.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import json
 import os
 import re
 import shutil
-import struct
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from split_ci import agents, brief, lesson, proc, survivors
+from split_ci import agent_said, agents, brief, lesson, proc, survivors
 from split_ci.agent_checkout import AgentCheckout, Scratch
+from split_ci.agent_output import Heard
 from split_ci.errors import Refused, UsageError, WorldError
 from split_ci.meter import Meter, Upstream
 from split_ci.ports import Attempt, Message, Outcome
@@ -36,7 +36,6 @@ GATE = "/run/split-ci"  # where the meter's socket, the plan and the brief are, 
 RUN = "/tmp/split-ci-run"  # noqa: S108 - inside the sandbox nobody else's
 PORT = 4141  # of the sandbox's own loopback
 OUTPUT_BYTES = 64 << 20
-KEPT_BYTES = 8 << 20
 MOST_FILES = 30  # named on a command line
 WORDS = 300  # characters of an agent's last words in a reason
 FENCE = {
@@ -143,9 +142,10 @@ class Agent:
                     survivors.end_marked(mark)
         ended = heard.ended(done)
         cut = "" if done is None else done.cap
+        broken = done is None and not meter.refusal
         fault = done.fault if done is not None else ""
         return Run(
-            self._row.read(ended), ended, meter.refusal, cut, fault, meter.trouble, meter.again, meter.guessed,
+            self._row.read(ended), ended, meter.refusal, cut, fault, meter.trouble, meter.again, broken, meter.guessed,
             (task.account.usage.input - began.input, task.account.usage.output - began.output),
         )  # fmt: skip
 
@@ -224,12 +224,12 @@ class Agent:
             return Outcome("over-limit", self._noted(run.refused, run))
         if run.cut:
             return Outcome("over-limit", self._noted(f"{self.name} was ended: {run.cut}", run))
-        if run.fault:
-            return Outcome("failed", run.fault)
+        if run.fault or run.broken:
+            return Outcome("failed", run.fault or f"{self.name} was ended: {run.trouble}, again and again")
         if not files:
-            why = run.said.fault or shortened(run.said.last) or "it says nothing of why"
-            trouble = f"; {run.trouble}" if run.trouble else ""
-            return Outcome("failed", self._noted(f"{self.name} changed nothing: {shortened(why)}{trouble}", run))
+            words = dict.fromkeys(shortened(one) for one in (run.said.fault, run.said.last, run.trouble) if one)
+            why = "; ".join(words) or shortened(run.ended.stderr[-WORDS:]) or "it says nothing of why"
+            return Outcome("failed", self._noted(f"{self.name} changed nothing: {why}", run))
         missing = next((group[0] for group in task.asked if not any(path in files for path in group)), None)
         if missing:
             return Outcome("failed", self._noted(f"{self.name} left {missing} as it was", run))
@@ -247,15 +247,16 @@ class Agent:
 
 
 class Run(NamedTuple):
-    """How a run ended: what the agent says, why it was refused or cut off, what kept it from running, and what was metered."""
+    """How a run ended: what the agent says, why it was refused, cut off or not run at all, and what was metered."""
 
-    said: agents.Said
-    ended: agents.Ended
+    said: agent_said.Said
+    ended: agent_said.Ended
     refused: str
     cut: str
     fault: str
     trouble: str
     again: bool
+    broken: bool
     guessed: int
     metered: tuple[int, int]
 
@@ -274,44 +275,6 @@ class Run(NamedTuple):
     def transcript(self, given: str) -> tuple[Message, ...]:
         last = self.said.last or self.said.fault or self.ended.stderr[-2000:]
         return (Message("user", given), Message("assistant", last)) if last else (Message("user", given),)
-
-
-class Heard:
-    """The frames of `agent_launch`, put together. They come from where the agent runs, so nothing rests on them."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-        self._streams = {b"o": bytearray(), b"e": bytearray()}
-        self._files: dict[str, str] = {}
-        self._exit: int | None = None
-
-    def hear(self, data: bytes) -> None:
-        self._rest += data
-        while len(self._rest) >= 5:
-            letter, size = bytes(self._rest[:1]), struct.unpack(">I", self._rest[1:5])[0]
-            if letter not in b"oefx" or size > 16 << 20:
-                self._streams[b"e"] += self._rest  # not ours: what kept the launcher from starting
-                self._rest.clear()
-                return
-            if len(self._rest) < 5 + size:
-                return
-            self._take(letter, bytes(self._rest[5 : 5 + size]))
-            del self._rest[: 5 + size]
-
-    def _take(self, letter: bytes, data: bytes) -> None:
-        if letter in self._streams:
-            kept = self._streams[letter]
-            kept += data
-            del kept[: max(0, len(kept) - KEPT_BYTES)]
-        elif letter == b"f":
-            name, _, text = data.partition(b"\0")
-            self._files[name.decode("utf-8", "replace")] = text.decode("utf-8", "replace")
-        elif letter == b"x" and data.isdigit() and len(data) < 5:
-            self._exit = int(data)
-
-    def ended(self, done: Execution | None) -> agents.Ended:
-        out, err = (self._streams[letter].decode("utf-8", "replace") for letter in (b"o", b"e"))
-        return agents.Ended(self._exit if done is not None else None, out, err, self._files)
 
 
 def found_program(row: agents.Agent, path: Sequence[str]) -> str:
@@ -339,7 +302,7 @@ def homes(program: str) -> list[str]:
 
 
 def snapshot(ground: Ground) -> tuple[object, ...]:
-    """What an agent must leave as it is in the user's repository; the bot's own refs, which others may be moving, left out."""
+    """What an agent must leave as it is in the user's repository; the bot's own refs, which may be moving, left out."""
     repo = ground.repo
     refs = {name: oid for name, oid in repo.refs().items() if "split-ci" not in name}
     held: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The rungs of a configuration above `exact`, each built when it is first asked for: an exact spec needs no key and no SDK."""
+"""The rungs of a configuration above `exact`, each built when it is first asked for: an exact spec needs no key."""
 
 from __future__ import annotations
 
@@ -80,16 +80,15 @@ def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) ->
 
 
 def model_of(config: Config, name: str) -> ModelConfig:
-    """The model that an agent uses: the one that its row names, else the first that isn't the architect's. Raises UsageError."""
+    """The model of an agent: the one that its row names, else the first that isn't the architect's. Raises UsageError."""
     given = config.agents[name].get("model")
     if given is not None and given not in config.models:
         raise UsageError(f"agents.{name}.model: {given!r} is none of `models`")
     real = [one for one in config.models.values() if one.api != "scripted"]
     found = config.models[str(given)] if given is not None else next((m for m in real if m.name != config.architect), None)
     if found is None or found.api == "scripted":
-        raise UsageError(
-            f"agents.{name}: it needs a model of its own", hint=f"agents: {{{name}: {{model: <one of `models`>}}}}"
-        )
+        hint = f"agents: {{{name}: {{model: <one of `models`>}}}}"
+        raise UsageError(f"agents.{name}: it needs a model of its own", hint=hint)
     return found
 
 

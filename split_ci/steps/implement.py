@@ -249,12 +249,13 @@ def _rung(run: Run, start: Start, task: Task, name: str, spent: Usage, base: Tre
     """One attempt of one rung."""
     job, implementer = start.job, run.implementers[name]
     recorded = bool(getattr(implementer, "recorded", False))
+    label = f"{name} (scripted)" if recorded else str(getattr(implementer, "label", name))
     chosen = lesson.choose(
         run.lessons, audience="implementer", paths=task.files, implementer=name, limit_bytes=run.config.coaching.bytes
     )
     carried = tuple(one.id for one in chosen.lessons)
     entry = ledger.Entry(
-        job.spec.id, job.spec.digest, uuid4().hex[:16], "implementer", f"{name} (scripted)" if recorded else name,
+        job.spec.id, job.spec.digest, uuid4().hex[:16], "implementer", label,
         ledger.now(), None, job.base, job.round, lessons=carried, lessons_at=run.lessons_at, recorded=recorded,
     )  # fmt: skip
     account = _account(run, job, spent, run.open_journal(entry))

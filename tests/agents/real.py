@@ -36,7 +36,9 @@ def repository(tmp_path: Path, files: dict[str, str | bytes] | None = None) -> R
     return Repo.find(str(make_repo(tmp_path / "r", files or FILES)))
 
 
-def task_of(repo: Repo, *, tree: Tree | None = None, caps: Caps = CAPS, journal: Journal | None = None, **fields: object) -> Task:
+def task_of(
+    repo: Repo, *, tree: Tree | None = None, caps: Caps = CAPS, journal: Journal | None = None, **fields: object
+) -> Task:
     parsed = parse_spec(spec(PROSE).encode(), "specs/a.md").spec
     assert parsed
     base = repo.commit("HEAD")
@@ -47,7 +49,9 @@ def task_of(repo: Repo, *, tree: Tree | None = None, caps: Caps = CAPS, journal:
     return task._replace(**fields)  # type: ignore[arg-type]
 
 
-def agent_of(name: str, repo: Repo, url: str, *, sandbox: Sandbox | None = None, turns: int = TURNS, row: agents.Agent | None = None) -> Agent:
+def agent_of(
+    name: str, repo: Repo, url: str, *, sandbox: Sandbox | None = None, turns: int = TURNS, row: agents.Agent | None = None
+) -> Agent:
     upstream = Upstream(f"{url}/v1", KEY, MODEL)
     ground = Ground(repo, sandbox or choose("auto"), keys=("SPLIT_REAL_KEY",))
     return Agent(row or agents.ROWS[name], upstream, ground, price=lambda usage: priced(usage, PRICE), turns=turns)

@@ -159,12 +159,21 @@ def chat(answer: dict[str, Any], model: object) -> dict[str, Any]:
     usage = {
         "prompt_tokens": INPUT, "completion_tokens": OUTPUT, "total_tokens": INPUT + OUTPUT, "prompt_tokens_details": {"cached_tokens": CACHED}
     }  # fmt: skip
-    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice], "usage": usage}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [choice],
+        "usage": usage,
+    }
 
 
 def responses(answer: dict[str, Any], model: object) -> dict[str, Any]:
     text = {"type": "output_text", "text": answer["text"], "annotations": []}
-    output: list[dict[str, Any]] = [{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]}]
+    output: list[dict[str, Any]] = [
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]}
+    ]
     if "tool" in answer:
         call = {"type": "function_call", "id": "fc_1", "call_id": f"call_{time.monotonic_ns()}", "name": answer["tool"]}
         output = [{**call, "arguments": json.dumps(answer["arguments"]), "status": "completed"}]
@@ -172,14 +181,29 @@ def responses(answer: dict[str, Any], model: object) -> dict[str, Any]:
         "input_tokens": INPUT, "input_tokens_details": {"cached_tokens": CACHED}, "output_tokens": OUTPUT,
         "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": INPUT + OUTPUT,
     }  # fmt: skip
-    return {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": model, "output": output, "usage": usage}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": model,
+        "output": output,
+        "usage": usage,
+    }
 
 
 def messages(answer: dict[str, Any], model: object) -> dict[str, Any]:
     content: list[dict[str, Any]] = [{"type": "text", "text": answer["text"]}]
     if "tool" in answer:
-        content.append({"type": "tool_use", "id": f"toolu_{time.monotonic_ns()}", "name": answer["tool"], "input": answer["arguments"]})
-    usage = {"input_tokens": INPUT - CACHED, "cache_read_input_tokens": CACHED, "cache_creation_input_tokens": 0, "output_tokens": OUTPUT}
+        content.append(
+            {"type": "tool_use", "id": f"toolu_{time.monotonic_ns()}", "name": answer["tool"], "input": answer["arguments"]}
+        )
+    usage = {
+        "input_tokens": INPUT - CACHED,
+        "cache_read_input_tokens": CACHED,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": OUTPUT,
+    }
     return {
         "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": content,
         "stop_reason": "tool_use" if "tool" in answer else "end_turn", "stop_sequence": None, "usage": usage,
@@ -205,7 +229,9 @@ def chat_stream(made: dict[str, Any], body: dict[str, Any]) -> list[tuple[str, o
 
 
 def responses_stream(made: dict[str, Any], body: dict[str, Any]) -> list[tuple[str, object]]:
-    events: list[dict[str, Any]] = [{"type": "response.created", "response": {**made, "status": "in_progress", "output": [], "usage": None}}]
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**made, "status": "in_progress", "output": [], "usage": None}}
+    ]
     for index, item in enumerate(made["output"]):
         events.append({"type": "response.output_item.added", "output_index": index, "item": item})
         events.append({"type": "response.output_item.done", "output_index": index, "item": item})
@@ -218,9 +244,11 @@ def messages_stream(made: dict[str, Any], body: dict[str, Any]) -> list[tuple[st
     events: list[dict[str, Any]] = [{"type": "message_start", "message": start}]
     for index, part in enumerate(made["content"]):
         if part["type"] == "text":
-            first, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": part["text"]}
+            first: dict[str, Any] = {"type": "text", "text": ""}
+            delta = {"type": "text_delta", "text": part["text"]}
         else:
-            first, delta = {**part, "input": {}}, {"type": "input_json_delta", "partial_json": json.dumps(part["input"])}
+            first = {**part, "input": {}}
+            delta = {"type": "input_json_delta", "partial_json": json.dumps(part["input"])}
         events.append({"type": "content_block_start", "index": index, "content_block": first})
         events.append({"type": "content_block_delta", "index": index, "delta": delta})
         events.append({"type": "content_block_stop", "index": index})
@@ -290,7 +318,7 @@ def echo(handler: Handler, body: dict[str, Any]) -> None:
 
 
 def redirect(handler: Handler, body: dict[str, Any]) -> None:
-    handler._send(307, {}, {"Location": "http://127.0.0.1:1/elsewhere"})
+    handler._send(307, {}, headers={"Location": "http://127.0.0.1:1/elsewhere"})
 
 
 def zipped(handler: Handler, body: dict[str, Any]) -> None:
