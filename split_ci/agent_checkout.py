@@ -171,9 +171,10 @@ class AgentCheckout(Scratch):
         others = _records(self._git("ls-files", "--others", "--exclude-standard", "-z"))
         hidden = [path for group in self._task.asked for path in group]  # asked for by name, ignored or not
         paths = sorted({*names, *others, *(path for path in hidden if os.path.lexists(os.path.join(self.tree, path)))})
-        if len(paths) > MOST_CHANGED:
-            return Taken({}, f"it changed {len(paths)} files, the cap is {MOST_CHANGED}")
-        return self._read_all(paths)
+        taken = self._read_all(paths[: MOST_CHANGED + len(hidden) + 1])
+        if len(taken.files) > MOST_CHANGED:
+            return Taken({}, f"it changed more than {MOST_CHANGED} files")
+        return taken
 
     def _read_all(self, paths: Sequence[str]) -> Taken:
         files: dict[str, File | None] = {}

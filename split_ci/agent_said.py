@@ -40,6 +40,11 @@ def _lines(text: str) -> list[dict[str, Any]]:
     return [found for line in text.splitlines() if line.lstrip().startswith("{") and (found := _object(line))]
 
 
+def _objects(found: object) -> list[dict[str, Any]]:
+    """The objects of a list."""
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _inside(found: object, *keys: str) -> Any:  # noqa: ANN401 - foreign JSON
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
@@ -100,13 +105,13 @@ def _sent(found: Mapping[str, Any]) -> bool:
 def read_claude(ended: Ended) -> Said:
     """One object. `subtype` says success even where `is_error` is true; side requests are in `modelUsage` alone."""
     found = _object(ended.stdout.strip().splitlines()[-1]) if ended.stdout.strip() else {}
-    models = [one for one in (found.get("modelUsage") or {}).values() if isinstance(one, dict)] if found else []
+    models = _objects(list(used.values()) if isinstance(used := found.get("modelUsage"), dict) else None)
     last = _text(found.get("result"))
     fault = ""
     if found.get("is_error") is not False:
         fault = last or _text(found.get("subtype")) or _exit_fault(ended) or "it said nothing that can be read"
     elif found.get("permission_denials"):
-        fault = f"{len(found['permission_denials'])} of its tool calls were not allowed"
+        fault = "some of its tool calls were not allowed"
     read = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
     return Said(
         fault,
@@ -138,7 +143,7 @@ def read_opencode(ended: Ended) -> Said:
     fault = ""
     if error is not None:
         fault = _text(_inside(error, "data", "message")) or _text(_inside(error, "name")) or "an error"
-    elif not steps or steps[-1].get("reason") not in ("stop", None):
+    elif not steps or steps[-1].get("reason") != "stop":
         fault = "it did not come to an end"
     last = next((_text(_inside(one, "part", "text")) for one in reversed(events) if one.get("type") == "text"), "")
     spent = [_inside(part, "tokens") for part in steps]
@@ -153,7 +158,7 @@ def read_opencode(ended: Ended) -> Said:
 def read_mini(ended: Ended) -> Said:
     found = _object(ended.files.get("traj.json", ""))
     status = _text(_inside(found, "info", "exit_status"))
-    messages = [one for one in found.get("messages") or () if isinstance(one, dict)]
+    messages = _objects(found.get("messages"))
     said = [one for one in messages if one.get("role") == "assistant"]
     spent = [_inside(one, "extra", "response", "usage") for one in said]
     fault = "" if status == "Submitted" else status or _exit_fault(ended) or "it left no record"

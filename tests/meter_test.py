@@ -29,6 +29,7 @@ KEY = "sk-real-0123456789abcdef0123456789"
 PRICE = Price(1.0, 0.1, 10.0)
 CAPS = Caps(rounds=3, minutes=1.0, tokens=100_000, usd=1.0)
 ONE = Usage(1, INPUT, CACHED, OUTPUT, round((1000 + 20 + 340) / 1_000_000, 8))
+NONE = Usage()
 ROUTES = ("chat/completions", "responses", "messages")
 
 
@@ -52,11 +53,17 @@ class Metered(NamedTuple):
     journal: Kept
     refused: list[int]
 
-    def ask(self, route: str = "chat/completions", body: object = None, *, key: str | None = None, **more: Any) -> tuple[int, bytes]:
+    def ask(
+        self, route: str = "chat/completions", body: object = None, *, key: str | None = None, **more: Any
+    ) -> tuple[int, bytes]:
         asked = {"model": "m", "messages": [], **(body if isinstance(body, dict) else {})}
         data = body if isinstance(body, bytes) else json.dumps(asked).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.meter.port, timeout=20)
-        headers = {"Authorization": f"Bearer {key or self.meter.key}", "Content-Type": "application/json", **more.pop("headers", {})}
+        headers = {
+            "Authorization": f"Bearer {key or self.meter.key}",
+            "Content-Type": "application/json",
+            **more.pop("headers", {}),
+        }
         try:
             connection.request(more.get("method", "POST"), f"/v1/{route}", data, headers)
             answer = connection.getresponse()
@@ -69,7 +76,9 @@ class Metered(NamedTuple):
 
 
 @contextmanager
-def metered(mood: str = "edit", *, caps: Caps = CAPS, turns: int = 50, spent: Usage = Usage(), key: str = KEY) -> Iterator[Metered]:  # noqa: B008
+def metered(
+    mood: str = "edit", *, caps: Caps = CAPS, turns: int = 50, spent: Usage = NONE, key: str = KEY
+) -> Iterator[Metered]:
     journal, refused = Kept(), [0]
     account = Account(caps, Asker(), journal, spent=spent)
     with model_server("true", mood) as server:
@@ -107,7 +116,10 @@ def direct(server: ModelServer, route: str, body: object) -> bytes:
 def test_the_real_key_takes_the_place_of_the_given_one() -> None:
     with metered() as at:
         at.ask()
-        at.ask("messages", headers={"Authorization": "", "x-api-key": at.meter.key, "anthropic-version": "2023-06-01", "Cookie": "a=b"})
+        at.ask(
+            "messages",
+            headers={"Authorization": "", "x-api-key": at.meter.key, "anthropic-version": "2023-06-01", "Cookie": "a=b"},
+        )
     first, second = at.server.seen
     assert first["authorization"] == f"Bearer {KEY}"
     assert "x-api-key" not in first
@@ -153,7 +165,9 @@ def test_a_body_that_comes_in_chunks() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", at.meter.port, timeout=20)
         data = json.dumps({"model": "m", "messages": []}).encode()
         pieces = (data[n : n + 5] for n in range(0, len(data), 5))
-        connection.request("POST", "/v1/chat/completions", pieces, {"Authorization": f"Bearer {at.meter.key}"}, encode_chunked=True)
+        connection.request(
+            "POST", "/v1/chat/completions", pieces, {"Authorization": f"Bearer {at.meter.key}"}, encode_chunked=True
+        )
         assert connection.getresponse().status == 200
         connection.close()
     assert at.server.asked == [{"model": "m", "messages": []}]
@@ -196,7 +210,11 @@ BROKEN: dict[str, tuple[int | None, Usage, str]] = {
     "echo": (400, Usage(1), "the model's server said 400"),
     "redirect": (502, Usage(1, 7, 0, 0, None), "it answers with a redirect (307), which is not followed"),
     "zipped": (502, Usage(1, 7, 0, 0, None), "its answer is compressed, which was not asked for"),
-    "nothing": (502, Usage(1, 7, 0, 0, None), "the model's server can't be used: Remote end closed connection without response"),
+    "nothing": (
+        502,
+        Usage(1, 7, 0, 0, None),
+        "the model's server can't be used: Remote end closed connection without response",
+    ),
     "short": (None, Usage(1, 7, 0, 2, None), "the model's server can't be used: IncompleteRead"),
     "html": (200, Usage(1, 7, 0, 5, None), ""),
     "silent": (200, Usage(1, 7, 0, 147, None), ""),
@@ -223,9 +241,8 @@ def test_a_server_that_is_broken(mood: str) -> None:
 
 
 def test_half_a_stream_is_a_guess() -> None:
-    with metered("half") as at:
-        with pytest.raises(http.client.IncompleteRead):
-            at.ask("messages", {"stream": True})
+    with metered("half") as at, pytest.raises(http.client.IncompleteRead):
+        at.ask("messages", {"stream": True})
     assert at.account.usage.calls == 1
     assert at.account.usage.usd is None
     assert at.account.usage.output > 0
@@ -340,6 +357,9 @@ def test_a_socket_whose_path_is_long(tmp_path: Path) -> None:
             line = socket.socket(socket.AF_UNIX)
             line.connect(f"{near}/meter")
             body = b'{"model": "m"}'
-            line.sendall(b"POST /v1/responses HTTP/1.1\r\nAuthorization: Bearer %s\r\nContent-Length: 14\r\n\r\n%s" % (meter.key.encode(), body))
+            line.sendall(
+                b"POST /v1/responses HTTP/1.1\r\nAuthorization: Bearer %s\r\nContent-Length: 14\r\n\r\n%s"
+                % (meter.key.encode(), body)
+            )
             assert line.recv(12) == b"HTTP/1.1 200"
             line.close()

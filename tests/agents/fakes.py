@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DO = {
     "edit": "open('docs/app.md', 'w').write('new\\n')",
     "nothing": "",
+    "new folder": "os.makedirs('docs'); open('docs/app.md', 'w').write('new\\n')",
     "elsewhere": "open('src/app.py', 'w').write('print(2)\\n')",
     "new file": "open('docs/app.md', 'w').write('new\\n'); open('NOTES.md', 'w').write('x')",
     "droppings": "open('docs/app.md', 'w').write('new\\n'); os.makedirs('x/__pycache__'); open('x/__pycache__/a.pyc', 'w').write('x');"
@@ -25,7 +26,7 @@ DO = {
     "symlink": "os.unlink('docs/app.md'); os.symlink('/etc/passwd', 'docs/app.md')",
     "linked folder": "shutil.rmtree('docs'); os.symlink('/etc', 'docs')",
     "fifo": "os.unlink('docs/app.md'); os.mkfifo('docs/app.md')",
-    "huge": "open('docs/app.md', 'w').truncate(1 << 30)",
+    "huge": "open('docs/app.md', 'w').truncate(40 << 20)",
     "executable": "open('docs/app.md', 'w').write('new\\n'); os.chmod('docs/app.md', 0o755)",
     "delete": "os.unlink('docs/app.md')",
     "many": "[open(f'docs/{n}', 'w').close() for n in range(500)]",
@@ -95,9 +96,16 @@ def install(folder: Path, name: str, mood: str = "success", do: str = "edit", *,
     program = folder / ROWS[name].program
     program.write_text(
         SCRIPT.format(
-            python=proc.python(), name=name, model=MODEL, asks=asks, code=shape.code, do=DO[do], files=json.dumps(shape.files),
-            stdout=shape.stdout, user=user,
-        )  # fmt: skip
+            python=proc.python(),
+            name=name,
+            model=MODEL,
+            asks=asks,
+            code=shape.code,
+            do=DO[do],
+            files=json.dumps(dict(shape.files)),
+            stdout=shape.stdout,
+            user=user,
+        )
     )
     program.chmod(0o755)
     return program

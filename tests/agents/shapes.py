@@ -6,7 +6,10 @@ Per agent and mood: the exit code, standard output, and files of the run's folde
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GIVE_UP = "I can not do this task."
 
@@ -14,7 +17,7 @@ GIVE_UP = "I can not do this task."
 class Shape(NamedTuple):
     code: int
     stdout: str
-    files: dict[str, str] = {}
+    files: Mapping[str, str] = {}
 
 
 def lines(*values: object) -> str:
@@ -29,12 +32,18 @@ def goose(last: str, total: int | None = 2468) -> str:
 
 def aider(*said: str, sent: bool = True) -> Shape:
     counts = {"prompt_tokens": 2400, "completion_tokens": 68, "total_tokens": 2468, "cost": 0}
-    log = lines({"event": "launched", "properties": {}}, *([{"event": "message_send", "properties": counts}] if sent else []))
+    log = lines(
+        {"event": "launched", "properties": {}}, *([{"event": "message_send", "properties": counts}] if sent else [])
+    )
     return Shape(0, "Aider v0.86.2\n" + "\n".join(said) + "\nTokens: 2.4k sent, 68 received.\n", {"analytics.jsonl": log})
 
 
 def claude(code: int, last: str, *, error: bool, subtype: str = "success", denied: int = 0) -> Shape:
-    models = {} if error and subtype == "success" else {"m": {"inputTokens": 2000, "cacheReadInputTokens": 400, "outputTokens": 68}}
+    models = (
+        {}
+        if error and subtype == "success"
+        else {"m": {"inputTokens": 2000, "cacheReadInputTokens": 400, "outputTokens": 68}}
+    )
     said = {
         "type": "result", "subtype": subtype, "is_error": error, "num_turns": 2, "result": last, "modelUsage": models,
         "total_cost_usd": 0.1, "permission_denials": [{"tool_name": "Bash"}] * denied,
@@ -98,7 +107,9 @@ SHAPES: dict[str, dict[str, Shape]] = {
         "limit": claude(1, "", error=True, subtype="error_max_turns"),
     },
     "codex": {
-        "success": codex(0, CODEX_HARMLESS, message("Done."), {"type": "turn.completed", "usage": CODEX_USAGE}, last="Done."),
+        "success": codex(
+            0, CODEX_HARMLESS, message("Done."), {"type": "turn.completed", "usage": CODEX_USAGE}, last="Done."
+        ),
         "error": codex(1, CODEX_HARMLESS, {"type": "turn.failed", "error": {"message": "high demand"}}),
         "giveup": codex(0, message(GIVE_UP), {"type": "turn.completed", "usage": CODEX_USAGE}, last=GIVE_UP),
         "limit": codex(1),
