@@ -348,18 +348,20 @@ def swallow_big(at: Metered, body: dict[str, Any]) -> None:
 def test_a_socket_whose_path_is_long(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
-    with model_server() as server:
-        with Meter(Upstream(f"{server.url}/v1", KEY, "m"), Account(CAPS, Asker(), Kept()), turns=9) as meter:
-            meter.serve_unix(str(folder))
-            assert (folder / "meter").is_socket()
-            near = tmp_path.parent / "m"
-            near.symlink_to(folder)
-            line = socket.socket(socket.AF_UNIX)
-            line.connect(f"{near}/meter")
-            body = b'{"model": "m"}'
-            line.sendall(
-                b"POST /v1/responses HTTP/1.1\r\nAuthorization: Bearer %s\r\nContent-Length: 14\r\n\r\n%s"
-                % (meter.key.encode(), body)
-            )
-            assert line.recv(12) == b"HTTP/1.1 200"
-            line.close()
+    with (
+        model_server() as server,
+        Meter(Upstream(f"{server.url}/v1", KEY, "m"), Account(CAPS, Asker(), Kept()), turns=9) as meter,
+    ):
+        meter.serve_unix(str(folder))
+        assert (folder / "meter").is_socket()
+        near = tmp_path.parent / "m"
+        near.symlink_to(folder)
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(f"{near}/meter")
+        body = b'{"model": "m"}'
+        line.sendall(
+            b"POST /v1/responses HTTP/1.1\r\nAuthorization: Bearer %s\r\nContent-Length: 14\r\n\r\n%s"
+            % (meter.key.encode(), body)
+        )
+        assert line.recv(12) == b"HTTP/1.1 200"
+        line.close()

@@ -109,8 +109,21 @@ def test_a_request_that_may_pass() -> None:
 
 
 def test_the_routes() -> None:
-    known = {"/v1/chat/completions": "chat", "/v1/responses": "responses", "/v1/messages?beta=true": "messages", "/messages": "messages"}
+    known = {
+        "/v1/chat/completions": "chat",
+        "/v1/responses": "responses",
+        "/v1/messages?beta=true": "messages",
+        "/messages": "messages",
+    }
     assert {path: wire.wire_of(path) for path in known} == known
-    for path in ("/v1/models", "/", "/v1/messages/count_tokens", "/v1/files", "/v1/../v1/messages", "//messages", "/v1/messages/"):
+    for path in (
+        "/v1/models",
+        "/",
+        "/v1/messages/count_tokens",
+        "/v1/files",
+        "/v1/../v1/messages",
+        "//messages",
+        "/v1/messages/",
+    ):
         assert wire.wire_of(path) is None
     assert wire.route_of("/v1/messages?beta=true") == "messages?beta=true"

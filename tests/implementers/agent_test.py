@@ -339,7 +339,7 @@ def test_the_real_program(repo: Repo, name: str, mood: str) -> None:
     if mood == "loop" and name == "aider":
         pytest.skip("aider asks once a message: it can't loop")
     with model_server(COMMAND, mood, BLOCK) as server:
-        agent = agent_of(name, repo, server.url, sandbox=choose("auto"), turns=6)
+        agent = agent_of(name, repo, server.url, sandbox=choose("auto"), turns=6 if mood == "loop" else 50)
         attempt = agent.implement(task_of(repo))
         assert agent.label != name
     assert KEY not in repr(attempt)
