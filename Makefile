@@ -9,7 +9,7 @@ UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build
 ARGS ?=
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench agents test-agents lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make lint    ruff and mypy'
 	@echo 'make format  ruff, writing'
 	@echo 'make bench   the figures of docs/design.md, as ratios against the named peers'
+	@echo 'make agents  two real coding agents for the tests, into .venv/agents (needs npm); make test-agents runs them'
 	@echo 'make lock    new versions and hashes into requirements/ (needs uv)'
 	@echo 'make clean   removes .venv and what was built'
 
@@ -46,9 +47,18 @@ format: .venv/dev
 bench: .venv/dev
 	@set -e; for each in benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python $$each $(ARGS); done
 
+agents: .venv/agents/done
+
+test-agents: .venv/dev .venv/agents/done
+	PATH="$(CURDIR)/.venv/agents/bin:$(CURDIR)/.venv/agents/node_modules/.bin:$$PATH" \
+		SPLIT_CI_REAL_AGENTS=goose,mini-swe-agent $(BIN)/python -m pytest -q tests/implementers/agent_test.py -k real_program $(ARGS)
+
 lock:
 	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.lock
 	$(LOCK) --constraint requirements/dev.lock pyproject.toml --output-file requirements/run.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		requirements/agents.in --output-file requirements/agents.lock
+	cd requirements/agents && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -62,4 +72,11 @@ clean:
 
 .venv/dev: .venv/run requirements/dev.lock
 	$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv/agents/done: requirements/agents.lock requirements/agents/package-lock.json | .venv/run
+	$(BIN)/python -m venv --clear .venv/agents
+	.venv/agents/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/agents.lock
+	cp requirements/agents/package.json requirements/agents/package-lock.json .venv/agents/
+	npm ci --prefix .venv/agents --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

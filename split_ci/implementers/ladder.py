@@ -11,7 +11,7 @@ from split_ci.implementers.chat import Chat
 from split_ci.models import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from split_ci.config import Config, ModelConfig
     from split_ci.implementers.agent import Agent
@@ -67,8 +67,8 @@ def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) ->
     given = config.agents[name]
     command = given.get("command")
     row = agents.custom(name, command, str(given.get("usage", ""))) if isinstance(command, tuple) else agents.ROWS[name]
-    model = model_of(config, name)
-    if model.base_url is None and not set(row.wires) & ({"messages"} if model.api == "anthropic" else {"chat", "responses"}):
+    model = model_of(config, name, row.wires)
+    if not offers(model, row.wires):
         raise UsageError(f"agents.{name}: it speaks {row.wires[0]}, which {model.name} (api: {model.api}) doesn't offer")
     keys = tuple(one.key for one in config.models.values() if one.key)
     ground = Ground(Repo.find(root), choose(config.sandbox), config.env, config.path, keys)
@@ -79,12 +79,21 @@ def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) ->
     )  # fmt: skip
 
 
-def model_of(config: Config, name: str) -> ModelConfig:
-    """The model of an agent: the one that its row names, else the first that isn't the architect's. Raises UsageError."""
+def offers(model: ModelConfig, wires: Sequence[str]) -> bool:
+    """Whether a model's server answers on one of the wires. One with an address of its own may offer any."""
+    own = ("messages",) if model.api == "anthropic" else ("chat", "responses")
+    return model.base_url is not None or any(wire in own for wire in wires)
+
+
+def model_of(config: Config, name: str, wires: Sequence[str]) -> ModelConfig:
+    """The model of an agent: the one that its row names, else the first that it can speak to and isn't the architect's.
+
+    Raises UsageError.
+    """
     given = config.agents[name].get("model")
     if given is not None and given not in config.models:
         raise UsageError(f"agents.{name}.model: {given!r} is none of `models`")
-    real = [one for one in config.models.values() if one.api != "scripted"]
+    real = [one for one in config.models.values() if one.api != "scripted" and offers(one, wires)]
     found = config.models[str(given)] if given is not None else next((m for m in real if m.name != config.architect), None)
     if found is None or found.api == "scripted":
         hint = f"agents: {{{name}: {{model: <one of `models`>}}}}"
