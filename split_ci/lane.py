@@ -308,7 +308,10 @@ def _entries(judged: Sequence[Judged], everything: Sequence[Gated], published: S
 
 
 def _outcome(said: Outcome, published: Published | None) -> Outcome:
-    return published.outcome if published and said.name == "done" else said
+    """How it ended. What an implementer noted of itself stays with a result that is done."""
+    if published is None or said.name != "done":
+        return said
+    return published.outcome._replace(reason=published.outcome.reason or said.reason)
 
 
 def _unbuilt(one: Judged) -> Published:

@@ -154,6 +154,11 @@ BAD = {
         "agents: {gooose: {}}\n",
         "1: 'agents.gooose' is not a known agent (aider, claude, codex, goose, mini-swe-agent, opencode): give its 'command'",
     ),
+    "a way to read that isn't known": (
+        "agents: {mine: {command: [m], usage: gosse}}\n",
+        "1: 'agents.mine.usage': 'gosse' is not known here: a known agent's name: did you mean 'goose'?",
+    ),
+    "no turns": ("agents: {goose: {turns: 0}}\n", "1: 'agents.goose.turns' must be from 1 to 1,000, not 0"),
     "an empty command": ("agents: {mine: {command: []}}\n", "1: 'agents.mine.command' must name at least 1"),
     "no rung": ("implementers: []\n", "1: 'implementers' must name at least 1"),
     "exact is not first": (
@@ -182,6 +187,14 @@ BAD_BESIDE_SCHEMA = {
     "an unknown rung": (
         "implementers:\n  - exact\n  - chaep\n" + CHEAP,
         "3: 'implementers': 'chaep' is not known here: 'exact', a model's or an agent's name: did you mean 'cheap'?",
+    ),
+    "an agent's model that isn't there": (
+        CHEAP + "agents: {goose: {model: chaep}}\n",
+        "2: 'agents.goose.model': 'chaep' is not known here: a model's name, not a scripted one: did you mean 'cheap'?",
+    ),
+    "an agent on recorded replies": (
+        "models: {a: {api: scripted, replies: r.json}}\nagents: {goose: {model: a}}\n",
+        "2: 'agents.goose.model': 'a' is not known here: a model's name, not a scripted one (there are: )",
     ),
     "one name for two": (CHEAP + "agents:\n  cheap: {command: [x]}\n", "3: 'agents.cheap': a model has that name too: choose another"),
     "a model's key for criteria": (
