@@ -167,7 +167,7 @@ class Meter:
             self._on_refusal()
 
     def connect(self, seconds: float) -> http.client.HTTPConnection:
-        """An open connection to the server, which `__exit__` ends. TLS, but for this machine; no proxy of the environment."""
+        """An open connection to the server, which `__exit__` ends: TLS but for this machine, without a proxy."""
         at = urlsplit(self.upstream.base)
         kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
         connection = kind(at.hostname or "", at.port, timeout=max(1.0, min(CONNECT_SECONDS, seconds)))

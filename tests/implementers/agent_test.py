@@ -349,11 +349,7 @@ def test_the_real_program(repo: Repo, name: str, mood: str) -> None:
         assert attempt.usage.calls == len(server.asked)
         assert attempt.usage.input == INPUT * len(server.asked)
     elif mood == "loop":
-        assert attempt.outcome == ("over-limit", "6 requests are made, which is the cap") or name in (
-            "goose",
-            "claude",
-            "mini-swe-agent",
-        )
+        assert attempt.outcome.name == "over-limit" or f"{name} itself says: " in attempt.outcome.reason
         assert attempt.usage.calls <= 6
     else:
         assert attempt.outcome.name == "failed"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +19,7 @@ from split_ci.implementers.ladder import Ladder, model_of, upstream_of
 from tests.agents.fakes import install
 from tests.agents.real import FILES, KEY, MODEL, PROSE
 from tests.agents.server import model_server
-from tests.builders import commit, git, make_repo, spec, split_ci
+from tests.builders import SOURCE, commit, git, make_repo, spec, split_ci
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,3 +136,46 @@ def test_a_frozen_file_that_an_agent_changed_is_refused_by_name(repo: Path) -> N
     assert one["outcome"] == "refused"
     assert "NOTES.md" in one["reason"]
     assert one["usage"]["implementer"]["calls"] == 2
+
+
+@pytest.mark.parametrize("box", ["auto", "none"])
+def test_a_run_that_is_killed_leaves_no_process_and_loses_no_cost(repo: Path, box: str) -> None:
+    """While its agent waits for the model: the next run finds what was asked in the journal, and what was left is gone."""
+    with model_server(mood="hang") as server:
+        text = config("{goose: {}}", "goose", f"{server.url}/v1").replace("architect: strong\n", f"sandbox: {box}\n")
+        commit(repo, {".split-ci.yaml": text, "specs/a.md": spec(PROSE, accept=ACCEPT)})
+        env = {**os.environ, **ENV, "PYTHONPATH": SOURCE}
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", "split_ci", "run"],
+            cwd=repo,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while not server.asked:
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.kill()
+        end = time.monotonic() + 20
+        while running(str(repo.parent / "fakes" / "goose")) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert running(str(repo.parent / "fakes" / "goose")) == []
+        server.mood = "edit"
+        split_ci(repo, "run", env=ENV)
+    entries = [json.loads(line) for line in git(repo, "grep", "-h", "attempt", "refs/notes/split-ci").splitlines()]
+    assert sorted((e["outcome"], e["usage"]["calls"], e["usage"]["usd"]) for e in entries) == [
+        ("done", 2, 0.00272),
+        ("failed", 1, None),
+    ]
+
+
+def running(program: str) -> list[str]:
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        found += [pid] if program in words and "split_ci" not in words else []
+    return found
