@@ -12,7 +12,7 @@ from split_ci.errors import WorldError
 from split_ci.left import instructs
 from split_ci.lesson import lesson_id
 from split_ci.ports import Event, Outcome, Usage
-from split_ci.steps.accept import Candidate, accept
+from split_ci.steps.accept import Candidate
 from split_ci.steps.coach import coach
 from split_ci.steps.gate import gate
 from split_ci.steps.implement import Job, implement, rungs
@@ -23,16 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from split_ci.caps import Day
-    from split_ci.checkout import Pool
     from split_ci.git import Repo
     from split_ci.journals import Journals
     from split_ci.ledger import Entry
     from split_ci.ports import Implementer, Reviewer
     from split_ci.refs import RefUpdate
     from split_ci.results import CriterionResult, Results
-    from split_ci.sandbox import Sandbox
     from split_ci.settings import Config
     from split_ci.spec import Spec
+    from split_ci.steps.accept import Acceptance
     from split_ci.steps.implement import Made
     from split_ci.store import Gated, Quarantine
     from split_ci.verdict import Finding, Verdict
@@ -53,8 +52,7 @@ class Ground(NamedTuple):
     reviewers: Sequence[Reviewer]
     base: str
     quarantine: Quarantine
-    pool: Pool
-    sandbox: Sandbox | None
+    acceptance: Acceptance
     journals: Journals
     day: Day
     jobs: int
@@ -159,10 +157,13 @@ class Lane:
         for work in works:
             state = "asking" if self.asks(work.spec) or work.round > 1 else "exact"
             ground.watch(Event(work.spec.id, state, f"round {work.round}" if work.round > 1 else "", round=work.round))
+            if state == "asking":
+                ground.acceptance.expect(work.spec, work.base)
         jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.done.implementer) for w in works]
         return implement(
             ground.repo, jobs, config=ground.config, implementers=ground.implementers, lessons=library.lessons,
             lessons_at=library.commit, open_journal=ground.journals.open, day=ground.day, parallel=ground.jobs,
+            objection=ground.acceptance.objection,
         )  # fmt: skip
 
     def _judge(self, works: Sequence[Work], made: Sequence[Made]) -> list[Judged]:
@@ -183,13 +184,7 @@ class Lane:
         return judged
 
     def _accept(self, candidates: Sequence[Candidate]) -> list[Results]:
-        ground = self.ground
-        if not candidates:
-            return []
-        return accept(
-            ground.repo, candidates, config=ground.config, git_dir=ground.quarantine.git_dir, pool=ground.pool,
-            sandbox=ground.sandbox, jobs=ground.jobs, watch=ground.watch,
-        )  # fmt: skip
+        return self.ground.acceptance.judge(candidates) if candidates else []
 
     # --- publish and record
 

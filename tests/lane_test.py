@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from split_ci.git import Repo
+from split_ci.sandbox import Sandbox
+from split_ci.settings import Config
+from split_ci.spec import parse_spec
+from split_ci.steps.accept import Acceptance
 from tests.builders import git, make_repo, spec, split_ci, write
 
 if TYPE_CHECKING:
@@ -162,3 +168,31 @@ def test_what_a_model_may_not_write_is_not_written(tmp_path: Path, name: str) ->
     assert named in one["reason"]
     assert git(repo, "for-each-ref", "refs/heads/split-ci") == ""
     assert ledger(repo)
+
+
+def test_nothing_is_paid_where_the_base_proves_a_criterion_wrong(tmp_path: Path) -> None:
+    text = spec("### Instruct `a.txt`\nSay uno.\n", accept="  - contains: {in: a.txt, text: one}")
+    repo = repo_with(tmp_path, reply(block("uno")), text=text)
+    one = run(repo, 1)
+    assert (one["outcome"], one["usage"]["implementer"]["calls"]) == ("failed", 0)
+    assert one["reason"].startswith("a1 is wrong on the base already: ")
+    assert attempts(repo) == []
+
+
+def test_a_base_s_commands_begin_while_the_model_thinks(tmp_path: Path) -> None:
+    repo = Repo.find(str(make_repo(tmp_path / "r", {"a.txt": "one\n"})))
+    flag = tmp_path / "ran"
+    wanted = parse_spec(
+        spec("### Instruct `a.txt`\nSay uno.\n", accept=f"  - run: touch {flag}").encode(), "specs/first.md"
+    ).spec
+    assert wanted is not None
+    base = repo.commit("HEAD")
+    with Acceptance(repo, config=Config(), sandbox=Sandbox("none")) as acceptance:
+        acceptance.expect(wanted, base)
+        for _ in range(2000):
+            time.sleep(0.01)
+            said = acceptance.objection(wanted, base)
+            if said:
+                break
+        assert said.startswith("a1 is wrong on the base already: ")
+        assert flag.exists()

@@ -71,7 +71,9 @@ def dispatch_here(
 
         return print_dry_run(selection, commit, json=json)
     with watch([spec.id for spec in selection.specs], quiet=json) as see:
-        done = _interruptible(lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see))
+        done = _interruptible(
+            lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see)
+        )
     done += _unreadable(selection)
     print_run(done, json=json)
     wrong = [one for one in done if one.outcome.name not in ("done", "unchanged")]
@@ -89,6 +91,7 @@ def _dispatch(
     from split_ci.journals import Journals
     from split_ci.lane import Ground
     from split_ci.sandbox import choose
+    from split_ci.steps.accept import Acceptance
     from split_ci.store import Quarantine
 
     journal.recover(repo)
@@ -99,9 +102,12 @@ def _dispatch(
         journals = stack.enter_context(Journals(repo))
         quarantine = stack.enter_context(Quarantine(repo))
         pool = stack.enter_context(Pool(repo, most=2 * jobs))
+        acceptance = stack.enter_context(
+            Acceptance(repo, config=config, git_dir=quarantine.git_dir, pool=pool, sandbox=sandbox, jobs=jobs, watch=see)
+        )
         ground = Ground(
             repo, config, build_implementers(config, os.environ, repo.root), _reviewers(repo, config, journals, day),
-            base, quarantine, pool, sandbox, journals, day, jobs, see,
+            base, quarantine, acceptance, journals, day, jobs, see,
         )  # fmt: skip
         return Dispatch(ground).run(selection.specs, selection.faults)
 

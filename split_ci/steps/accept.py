@@ -67,24 +67,116 @@ def accept(
     where the
     sandbox that the configuration requires doesn't work, before anything runs.
     """
-    runs = any(c.kind == "run" for one in candidates for c in one.spec.accept)
-    box = (sandbox or choose(config.sandbox)) if runs else NOTHING_RAN
-    with ExitStack() as stack:
-        objects = stack.enter_context(repo.objects(git_dir=git_dir))
-        trees = _Trees(repo, objects)
-        commands: _Commands | None = None
-        if runs:
-            pool = pool or stack.enter_context(Pool(repo))
-            workers = 2 * (jobs or config.limits.parallel)
-            theirs = _Trees(repo, stack.enter_context(repo.objects(git_dir=git_dir)))
-            commands = stack.enter_context(_Commands(pool, theirs, box, config, git_dir, workers, twice=twice))
-        searcher = stack.enter_context(Searcher())
-        watched = [_Watched(one, watch) for one in candidates]
-        started = [_start(one, commands, config) for one in candidates]
-        return [
-            _judge(one, begun, trees, searcher, config, box, seen)
-            for one, begun, seen in zip(candidates, started, watched, strict=True)
-        ]
+    with Acceptance(
+        repo, config=config, git_dir=git_dir, pool=pool, sandbox=sandbox, jobs=jobs, twice=twice, watch=watch
+    ) as acceptance:
+        return acceptance.judge(candidates)
+
+
+class Acceptance:
+    """Criteria at work, for as many candidates as come, from any thread; what a base says is kept until the end.
+
+    `expect` begins a base's commands before there is a result, so that they run while a model thinks.
+    """
+
+    def __init__(
+        self,
+        repo: Repo,
+        *,
+        config: Config,
+        git_dir: str | None = None,
+        pool: Pool | None = None,
+        sandbox: Sandbox | None = None,
+        jobs: int | None = None,
+        twice: bool = False,
+        watch: Watch = lambda _: None,
+    ) -> None:
+        self._repo = repo
+        self._config = config
+        self._git_dir = git_dir
+        self._pool = pool
+        self._box = sandbox
+        self._workers = 2 * (jobs or config.limits.parallel)
+        self._twice = twice
+        self._watch = watch
+        self._stack = ExitStack()
+        self._lock = threading.RLock()  # around what reads trees and around what is begun
+        self._opened: tuple[_Trees, Searcher] | None = None
+        self._commands: _Commands | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def expect(self, spec: Spec, base: str) -> None:
+        """A result of this spec on this base will be judged: what its criteria run on the base begins now."""
+        with self._lock:
+            _start(Candidate(spec, base), self._commands_for([spec]), self._config)
+
+    def objection(self, spec: Spec, base: str) -> str:
+        """Why no result can pass, as far as is known by now: a criterion that the base proves wrong. Never waits."""
+        candidate = Candidate(spec, base)
+        with self._lock:
+            begun = _start(candidate, self._commands_for([spec]), self._config)
+            made = criteria.made_by(spec)
+            for criterion in spec.accept:
+                if criterion.id in begun:
+                    on_base = begun[criterion.id][0]
+                    if not on_base.done() or on_base.cancelled() or on_base.exception():
+                        continue
+                    one = criteria.judge_run(criterion, on_base.result(), None, made)
+                else:
+                    one = _judge_trees(criterion, candidate, *self._trees(), self._config)
+                if one.red is False:
+                    return f"{one.id} is wrong on the base already: {one.reason}"
+        return ""
+
+    def judge(self, candidates: Sequence[Candidate]) -> list[Results]:
+        """The results of each candidate, in their order. Raises WorldError before anything runs."""
+        with self._lock:
+            commands = self._commands_for([one.spec for one in candidates])
+            watched = [_Watched(one, self._watch) for one in candidates]
+            started = [_start(one, commands, self._config) for one in candidates]
+        return [self._judge(one, begun, seen) for one, begun, seen in zip(candidates, started, watched, strict=True)]
+
+    def _judge(self, candidate: Candidate, begun: Begun, watched: _Watched) -> Results:
+        spec = candidate.spec
+        made = criteria.made_by(spec)
+        judged = []
+        for criterion in spec.accept:
+            watched.asks(criterion)
+            if criterion.id in begun:
+                on_base, on_result = begun[criterion.id]
+                one = criteria.judge_run(criterion, on_base.result(), on_result.result() if on_result else None, made)
+            else:
+                with self._lock:
+                    one = _judge_trees(criterion, candidate, *self._trees(), self._config)
+            judged.append(one)
+            watched.judged(one)
+        box = self._box if begun and self._box else NOTHING_RAN
+        return Results(
+            spec.id, spec.digest, candidate.base, candidate.tree, candidate.changeset, tuple(judged), box.as_json()
+        )  # fmt: skip
+
+    def _trees(self) -> tuple[_Trees, Searcher]:
+        if self._opened is None:
+            objects = self._stack.enter_context(self._repo.objects(git_dir=self._git_dir))
+            self._opened = _Trees(self._repo, objects), self._stack.enter_context(Searcher())
+        return self._opened
+
+    def _commands_for(self, specs: Sequence[Spec]) -> _Commands | None:
+        """Whoever runs commands, made at the first that there is."""
+        if self._commands is None and any(c.kind == "run" for spec in specs for c in spec.accept):
+            self._box = self._box or choose(self._config.sandbox)
+            self._pool = self._pool or self._stack.enter_context(Pool(self._repo))
+            theirs = _Trees(self._repo, self._stack.enter_context(self._repo.objects(git_dir=self._git_dir)))
+            commands = _Commands(
+                self._pool, theirs, self._box, self._config, self._git_dir, self._workers, twice=self._twice
+            )
+            self._commands = self._stack.enter_context(commands)
+        return self._commands
 
 
 def judge_base(
@@ -127,27 +219,6 @@ def _start(candidate: Candidate, commands: _Commands | None, config: Config) -> 
             on_result = commands.on_result((candidate.result, criterion.subject, seconds)) if candidate.result else None
             begun[criterion.id] = (on_base, on_result)
     return begun
-
-
-def _judge(
-    candidate: Candidate, begun: Begun, trees: _Trees, searcher: Searcher, config: Config, box: Sandbox, watched: _Watched
-) -> Results:
-    spec = candidate.spec
-    made = criteria.made_by(spec)
-    judged = []
-    for criterion in spec.accept:
-        watched.asks(criterion)
-        if criterion.id in begun:
-            on_base, on_result = begun[criterion.id]
-            one = criteria.judge_run(criterion, on_base.result(), on_result.result() if on_result else None, made)
-        else:
-            one = _judge_trees(criterion, candidate, trees, searcher, config)
-        judged.append(one)
-        watched.judged(one)
-    sandbox = box if begun else NOTHING_RAN
-    return Results(
-        spec.id, spec.digest, candidate.base, candidate.tree, candidate.changeset, tuple(judged), sandbox.as_json()
-    )  # fmt: skip
 
 
 def _judge_trees(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 EXACT = "exact"
 OpenJournal = Callable[[ledger.Entry], "Journal"]
+Objection = Callable[["Spec", str], str]  # a spec and its base: why no result of it can pass, or nothing
 
 
 class Job(NamedTuple):
@@ -72,6 +73,7 @@ class Run(NamedTuple):
     lessons_at: str | None
     open_journal: OpenJournal
     day: Day | None
+    objection: Objection
 
 
 class Start(NamedTuple):
@@ -95,9 +97,13 @@ def implement(
     open_journal: OpenJournal = no_journal,
     day: Day | None = None,
     parallel: int | None = None,
+    objection: Objection = lambda _spec, _base: "",
 ) -> list[Made]:
-    """What becomes of each job, in their order. `implementers` are the model rungs that can be asked, by name."""
-    run = Run(repo, config, implementers, tuple(lessons), lessons_at, open_journal, day)
+    """What becomes of each job, in their order. `implementers` are the model rungs that can be asked, by name.
+
+    `objection` is asked before each rung: where no result can pass, nothing more is paid for.
+    """
+    run = Run(repo, config, implementers, tuple(lessons), lessons_at, open_journal, day, objection)
     starts = _starts(repo, jobs)
     asking = [n for n, start in enumerate(starts) if _needs_model(start)]
     for name in {name for n in asking for name in rungs(starts[n].job.spec, config, implementers)}:
@@ -163,6 +169,9 @@ def _climb(run: Run, start: Start) -> Made:
             return Made(_exact(start, stop))
         others: list[Changeset] = []
         while True:
+            wrong = run.objection(start.job.spec, start.job.base)
+            if wrong:
+                return Made(_exact(start, Outcome("failed", wrong)), tuple(others))
             reasons = tuple(f"Another implementer, {o.implementer}, gave up: {o.outcome.reason}\n" for o in others)
             spent = sum((o.usage for o in others), start.job.spent)
             made = _rung(run, start, task._replace(left=(*task.left, *reasons)), names[len(others)], spent, base)
