@@ -23,7 +23,7 @@ Role = Literal["architect", "implementer"]
 
 
 class Usage(NamedTuple):
-    """What calls cost: tokens, `cached` being the part of `input` read from a cache; `usd` is None where a price is unknown."""
+    """What calls cost, in tokens (`cached` is a part of `input`); `usd` is None where a price is unknown."""
 
     calls: int = 0
     input: int = 0
@@ -116,7 +116,7 @@ class Account(Protocol):
         ...
 
     def begin(self, tokens: int) -> float:
-        """Allows a call that is made by other hands; the seconds that it may take. Raises `caps.OverLimit`. One `end` follows."""
+        """Allows a call by other hands, and says its seconds. Raises `caps.OverLimit`. One `end` follows."""
         ...
 
     def end(self, usage: Usage, guess_usd: float = 0.0) -> None: ...

@@ -148,7 +148,8 @@ def environment(
     """
     forbidden = set(keys)
     env = {
-        "PATH": search_path(path, place), "HOME": home, "TMPDIR": temporary, "TZ": "UTC", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8",
+        "PATH": search_path(path, place), "HOME": home, "TMPDIR": temporary, "TZ": "UTC",
+        "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8",
         "TERM": "dumb", "CI": "true", "USER": "split-ci", "LOGNAME": "split-ci", "SHELL": "/bin/sh",
         "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": str(epoch),
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1",

@@ -58,7 +58,9 @@ def commit(root: Path, files: Mapping[str, str | bytes | None], *, message: str 
     return git(root, "rev-parse", "HEAD")
 
 
-def split_ci(cwd: Path, *args: str, env: Mapping[str, str] | None = None, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+def split_ci(
+    cwd: Path, *args: str, env: Mapping[str, str] | None = None, code: int | None = 0
+) -> subprocess.CompletedProcess[str]:
     """The command line, as its own process. `code` None takes any exit code."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "split_ci", *args],
