@@ -81,7 +81,8 @@ def _summary(checked: Sequence[Checked], noun: str) -> str:
         parts.append(_count(warnings, "warning"))
     if waived:
         parts.append(f"{waived} waived")
-    return ", ".join(parts) + ("; split-ci explain CODE says more" if errors else "")
+    first = next((p.code for one in checked for p in one.problems if p.severity == "error"), None)
+    return ", ".join(parts) + (f"\n  next: split-ci explain {first}" if first else "")
 
 
 def _count(number: int, noun: str) -> str:
