@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 EVERY_DAY = ["init", "doctor", "new", "check", "explain", "run", "land", "drop", "coach", "demo"]
-LOOKING = ["status", "plan"]
+LOOKING = ["status", "plan", "report", "audit"]
 FOR_WORKFLOWS = ["implement", "gate", "accept", "publish", "review", "comment", "record"]
 GROUPS = {
     "every day": EVERY_DAY,

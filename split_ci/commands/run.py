@@ -75,7 +75,7 @@ def dispatch_here(
             lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see)
         )
     done += _unreadable(selection)
-    print_run(done, json=json)
+    print_run(done, config, json=json)
     wrong = [one for one in done if one.outcome.name not in ("done", "unchanged")]
     asked = [one for one in done if one.review and one.review.decision == "request_changes"]
     return 1 if wrong or asked else 0

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.report.bill import money
 from split_ci.report.terminal import coloured, paint, say, say_json, visible, warn
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from split_ci.ports import Event, Usage
     from split_ci.results import CriterionResult
     from split_ci.selection import Selection
+    from split_ci.settings import Config
     from split_ci.verdict import Verdict
 
 COLOUR = {
@@ -39,13 +41,6 @@ class Row(NamedTuple):
     usd: float | None = 0.0
     started: float = 0.0
     ended: float = 0.0
-
-
-def money(usd: float | None) -> str:
-    """An amount as people read it; a price that isn't known is said."""
-    if usd is None:
-        return "price unknown"
-    return "-" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
 
 
 def watch(ids: Sequence[str], *, quiet: bool = False) -> Quiet | Screen:
@@ -165,12 +160,12 @@ def finished_json(one: Finished) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def print_run(done: Sequence[Finished], *, json: bool) -> None:
-    """The whole answer of a run."""
+def print_run(done: Sequence[Finished], config: Config, *, json: bool) -> None:
+    """The whole answer of a run; the configuration knows what the architect's tokens cost."""
     if json:
         say_json({"specs": [finished_json(one) for one in done]})
     elif done:
-        _print_finished(done)
+        _print_finished(done, config)
     else:
         say("nothing is ready here: split-ci new TITLE writes a draft, `status: ready` in it makes it a spec to dispatch")
 
@@ -193,7 +188,7 @@ def print_dry_run(selection: Selection, base: str, *, json: bool) -> int:
     return 1 if refused else 0
 
 
-def _print_finished(done: Sequence[Finished]) -> None:
+def _print_finished(done: Sequence[Finished], config: Config) -> None:
     """The table after a run, and the bill."""
     wide = max((len(one.id) for one in done), default=4)
     for one in done:
@@ -205,7 +200,7 @@ def _print_finished(done: Sequence[Finished]) -> None:
         say("  ".join(part for part in (name, f"{one.id:<{wide}}", criteria, rounds, review) if part).rstrip())
         for line in _details(one):
             say(f"             {visible(line)}")
-    _print_bill(done)
+    _print_bill(done, config)
 
 
 def _details(one: Finished) -> list[str]:
@@ -219,16 +214,22 @@ def _details(one: Finished) -> list[str]:
     return lines
 
 
-def _print_bill(done: Sequence[Finished]) -> None:
-    from split_ci.ports import Usage  # noqa: PLC0415
-
-    architect = sum((one.architect for one in done), Usage())
-    implementer = sum((one.implementer for one in done), Usage())
+def _print_bill(done: Sequence[Finished], config: Config) -> None:
     counted = {name: sum(1 for one in done if one.outcome.name == name) for name in SIGN}
     say("\n" + ", ".join(f"{count} {name}" for name, count in counted.items() if count))
-    if not architect.calls and not implementer.calls:
+    if not any(one.architect.calls or one.implementer.calls for one in done):
         say("cost: nothing (no model was called)")
         return
-    for role, usage in (("architect", architect), ("implementer", implementer)):
-        tokens = f"{usage.input} tokens in ({usage.cached} cached), {usage.output} out"
-        say(f"cost: {role:<12} {usage.calls} calls, {tokens}, {money(usage.usd)}")
+    from split_ci.bill import Cost, cost_of_usage, counterfactual  # noqa: PLC0415 - only where a model was paid
+    from split_ci.prices import architect_price  # noqa: PLC0415
+    from split_ci.report.bill import comparison, role_line  # noqa: PLC0415
+
+    architect = sum((cost_of_usage(one.architect) for one in done), Cost())
+    implementer = sum((cost_of_usage(one.implementer) for one in done), Cost())
+    compared = counterfactual(architect, implementer, architect_price(config))
+    for line in (
+        role_line("architect", architect),
+        role_line("implementer", implementer),
+        *comparison(architect + implementer, compared, config.architect),
+    ):
+        say(line)
