@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from types import ModuleType
 
-EVERY_DAY = ["init", "doctor", "new", "check", "explain", "run", "land", "drop", "coach", "demo"]
+EVERY_DAY = ["init", "doctor", "new", "design", "check", "explain", "run", "land", "drop", "coach", "demo"]
 LOOKING = ["status", "plan", "report", "audit"]
 FOR_WORKFLOWS = ["implement", "gate", "accept", "publish", "review", "comment", "record"]
 GROUPS = {
