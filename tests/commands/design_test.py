@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,9 @@ import pytest
 
 from split_ci import ledger
 from split_ci.bill import is_design
-from split_ci.git import Repo
+from split_ci.git import Repo, clean_env
 from split_ci.lesson import Lesson, render_lesson
-from tests.builders import commit, git, make_repo, spec, split_ci
+from tests.builders import SOURCE, commit, git, make_repo, spec, split_ci
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +108,34 @@ def test_what_never_passes_is_kept_and_paid(tmp_path: Path) -> None:
     split_ci(repo, "design", "Count in digits", code=1)
     assert kept.read_text() == (kept.parent / "count-in-digits.2.md").read_text()
     assert len(entries(repo)) == 2
+
+
+DYING = """
+import os
+from split_ci.main import main
+from split_ci.models.scripted import Scripted
+answer = Scripted.ask
+def ask(self, request):
+    if len(request.messages) > 1:
+        os.kill(os.getpid(), 9)
+    return answer(self, request)
+Scripted.ask = ask
+main(["design", "Count in digits"])
+"""
+
+
+def test_a_killed_design_is_paid_and_kept(tmp_path: Path) -> None:
+    repo = make(tmp_path / "r", f"SPEC\n{WRONG}", f"SPEC\n{GOOD}")
+    env = clean_env({"PYTHONPATH": SOURCE})
+    assert subprocess.run([sys.executable, "-P", "-c", DYING], cwd=repo, env=env, check=False).returncode == -9
+    assert entries(repo) == []
+    assert (repo / ".git/split-ci/designs/count-in-digits.md").read_text() == WRONG
+    answer(repo, "Count in digits")
+    killed, done = sorted(entries(repo), key=lambda entry: entry.outcome != "failed")
+    assert (killed.outcome, killed.reason) == ("failed", ledger.INTERRUPTED)
+    assert (killed.usage.calls, killed.usage.input, killed.usage.usd) == (2, 1000, None)
+    assert done.outcome == "done"
+    assert (repo / ".git/split-ci/designs/count-in-digits.md").read_text() == WRONG
 
 
 ENDS: dict[str, tuple[list[str | dict[str, Any]], int, str, str]] = {
