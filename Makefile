@@ -79,4 +79,5 @@ clean:
 	.venv/agents/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/agents.lock
 	cp requirements/agents/package.json requirements/agents/package-lock.json .venv/agents/
 	npm ci --prefix .venv/agents --ignore-scripts --no-audit --no-fund --silent
+	@test -x .venv/agents/node_modules/.bin/goose || { echo 'npm passed over goose: no package of it for this system, or none in reach' >&2; exit 1; }
 	@touch $@
