@@ -67,16 +67,23 @@ def run_git(
     env: Mapping[str, str] | None = None,
     git_dir: str | None = None,
     check: bool = True,
+    apart: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs one git command. Raises GitError where it fails and `check` is true, UsageError where there is no git."""
+    """Runs one git command. Raises GitError where it fails and `check` is true, UsageError where there is no git.
+
+    `apart`: a file descriptor that it inherits; it has a session of its own then, and an interrupt waits for its end.
+    """
     where = ("--git-dir", git_dir) if git_dir else ()
     argv = ["git", *FENCE, *where, *args]
     if verbose:
         print("+ git", *where, *args, file=sys.stderr)
     try:
-        done = subprocess.run(
-            argv, cwd=cwd, input=input, env=clean_env(env), capture_output=True, timeout=TIMEOUT_SECONDS, check=False
-        )
+        if apart is None:
+            done = subprocess.run(
+                argv, cwd=cwd, input=input, env=clean_env(env), capture_output=True, timeout=TIMEOUT_SECONDS, check=False
+            )
+        else:
+            done = _run_apart(argv, cwd, input, clean_env(env), apart)
     except FileNotFoundError:
         if not os.path.isdir(cwd):
             raise UsageError(f"{cwd}: no such folder") from None
@@ -86,6 +93,26 @@ def run_git(
     if check and done.returncode:
         raise GitError(args, done.returncode, done.stderr.decode(errors="replace"))
     return done
+
+
+def _run_apart(
+    argv: Sequence[str], cwd: str, data: bytes, env: Mapping[str, str], held: int
+) -> subprocess.CompletedProcess[bytes]:
+    """As `subprocess.run`, which would kill it at an interrupt, with its locks in place."""
+    process = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, pass_fds=(held,),
+    )  # fmt: skip
+    try:
+        out, said = process.communicate(data, timeout=TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # git removes its locks
+        process.communicate()
+        raise
+    except BaseException:
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(argv, process.returncode, out, said)
 
 
 class Repo:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from split_ci.errors import Refused
 from split_ci.fields import canonical, read_object
-from split_ci.ledger import INTERRUPTED, Entry, line_of, read_line, write
+from split_ci.ledger import INTERRUPTED, Entry, line_of, read_all, read_line, write
 from split_ci.ports import Usage
 from split_ci.verdict import read_usage
 
@@ -190,9 +190,16 @@ def forget(repo: Repo, entries: Iterable[Entry]) -> None:
 
 
 def recover(repo: Repo) -> list[Entry]:
-    """Puts what dead runs had paid for into the ledger, then removes their journals. Safe to repeat at any point."""
-    entries = fold(repo)
+    """Puts what dead runs had paid for into the ledger, then removes their journals. Safe to repeat at any point.
+
+    What a run had put there itself, and died before its journal was gone, is there already: the entries are the others.
+    """
+    found = fold(repo)
+    if not found:
+        return []
+    known = {(entry.id, entry.attempt, entry.role) for entry in read_all(repo)}
+    entries = [entry for entry in found if (entry.id, entry.attempt, entry.role) not in known]
     if entries:
         write(repo, entries)
-        forget(repo, entries)
+    forget(repo, found)
     return entries

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.coaching import checked_out_at
-from split_ci.git import GitError, run_git
-from split_ci.refs import BOT_ENV, RefUpdate
+from split_ci.git import Repo, run_git
+from split_ci.refs import BOT_ENV, RefUpdate, checkout_locks, run_locking
 from split_ci.store import Quarantine
 from split_ci.stream import commit_date, header, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from split_ci.git import Repo
 
 BUILDING = "refs/split-ci/quarantine/coaching"
 
@@ -57,10 +55,12 @@ def commit_files(repo: Repo, onto: Onto, files: Mapping[str, bytes | None], mess
 
 
 def _fast_forward(repo: Repo, place: str, ref: str, commit: str, expected: str | None) -> str | None:
-    try:
-        run_git(["merge", "--ff-only", "--no-autostash", "--quiet", commit], cwd=place, env=BOT_ENV)
-    except GitError as error:
-        if repo.commit_or_none(ref) != expected:
-            return None
-        raise InTheWay from error
-    return commit
+    own = run_git(["rev-parse", "--absolute-git-dir"], cwd=place).stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+    there = Repo(place, own, repo.common_dir, bare=False, object_format=repo.object_format)
+    args = ["merge", "--ff-only", "--no-autostash", "--quiet", commit]
+    done = run_locking(there, args, checkout_locks(there, ref, commit), env=BOT_ENV)
+    if done.returncode == 0:
+        return commit
+    if repo.commit_or_none(ref) != expected:
+        return None
+    raise InTheWay

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import WorldError
 from split_ci.git import GitError, run_git
+from split_ci.intent import intent, recover
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import subprocess
+    from collections.abc import Mapping, Sequence
 
     from split_ci.git import Repo
 
@@ -20,7 +23,7 @@ BOT_ENV = {
     for role in ("AUTHOR", "COMMITTER")
     for field, value in (("NAME", "split-ci[bot]"), ("EMAIL", "split-ci[bot]@users.noreply.github.com"))
 }
-_LOCK = re.compile(r"Unable to create '([^\n]*\.lock)'")
+_LOCK = re.compile(r"Unable to create '([^\n]*\.lock)': File exists")
 _REF = re.compile(r"(?:cannot lock ref|cannot update ref|cannot delete ref) '([^'\n]*)'")
 
 
@@ -36,27 +39,69 @@ def swap(repo: Repo, updates: Sequence[RefUpdate], *, why: str = "split-ci") -> 
     """Makes all of the updates, or none: then it returns those that lost. Raises WorldError where a lock stays."""
     if not updates:
         return []
-    for seconds in (*RETRY_SECONDS, None):
-        said = _transaction(repo, updates, why)
-        if said is None:
-            return []
-        lost = _losers(repo, updates, said)
-        if lost:
-            return lost
-        if seconds is None or not _LOCK.search(said):
-            break
-        time.sleep(seconds)
-    raise _failure(said or "")
-
-
-def _transaction(repo: Repo, updates: Sequence[RefUpdate], why: str) -> str | None:
-    """What git said where it refused; None where everything was done. A ref is written itself, never what it points to."""
     lines = "".join(f"option no-deref\n{_line(update, repo.null_oid)}\n" for update in updates)
-    done = run_git(
-        ["update-ref", "-m", why, "--stdin"], cwd=repo.root, git_dir=repo.git_dir,
-        input=f"start\n{lines}prepare\ncommit\n".encode(), env=BOT_ENV, check=False,
+    done = run_locking(
+        repo, ["update-ref", "-m", why, "--stdin"], _locks(repo, updates), input=f"start\n{lines}prepare\ncommit\n".encode(),
+        env=BOT_ENV,
     )  # fmt: skip
-    return done.stderr.decode(errors="replace") if done.returncode else None
+    if done.returncode == 0:
+        return []
+    said = done.stderr.decode(errors="replace")
+    lost = _losers(repo, updates, said)
+    if lost:
+        return lost
+    raise lock_fault(said) or GitError(["update-ref"], done.returncode, said)
+
+
+def run_locking(
+    repo: Repo,
+    args: Sequence[str],
+    locks: Mapping[str, str | None],
+    *,
+    input: bytes = b"",  # noqa: A002 - subprocess's own word
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a git command that locks files (path -> content, see `intent`), again where somebody holds one for a moment.
+
+    It has a session of its own: what kills or interrupts this process's group lets it come to its end.
+    """
+    for seconds in (*RETRY_SECONDS, None):
+        with intent(repo, locks) as held:
+            done = run_git(args, cwd=repo.root, git_dir=repo.git_dir, input=input, env=env, check=False, apart=held)
+        if done.returncode == 0 or seconds is None or not _LOCK.search(done.stderr.decode(errors="replace")):
+            break
+        if not recover(repo):
+            time.sleep(seconds)
+    return done
+
+
+def lock_fault(said: str) -> WorldError | None:
+    """The lock that stays, by what git said; None where it is about something else."""
+    lock = _LOCK.search(said)
+    if lock is None:
+        return None
+    return WorldError(
+        f"{lock[1]}: another git process holds this lock, or one that died left it there",
+        hint="make sure that no git runs in this repository, remove that file, and start again",
+        again=True,
+    )
+
+
+def _locks(repo: Repo, updates: Sequence[RefUpdate]) -> dict[str, str | None]:
+    """Every lock of a transaction. HEAD is locked where it points to one of the refs, for its log."""
+    locks: dict[str, str | None] = {os.path.join(repo.git_dir, "HEAD.lock"): ""}
+    for update in updates:
+        locks[os.path.join(repo.common_dir, f"{update.ref}.lock")] = update.new or ""
+        if update.new is None:
+            locks[os.path.join(repo.common_dir, "packed-refs.lock")] = ""
+            locks[os.path.join(repo.common_dir, "packed-refs.new")] = None
+    return locks
+
+
+def checkout_locks(repo: Repo, ref: str, commit: str) -> dict[str, str | None]:
+    """Every lock of a fast-forward in a work tree that has the branch checked out."""
+    own = {os.path.join(repo.git_dir, f"{name}.lock"): None for name in ("index", "ORIG_HEAD")}
+    return {**_locks(repo, [RefUpdate(ref, commit, None)]), **own}
 
 
 def _line(update: RefUpdate, null_oid: str) -> str:
@@ -73,14 +118,3 @@ def _losers(repo: Repo, updates: Sequence[RefUpdate], said: str) -> list[RefUpda
         named = set(_REF.findall(said))
         lost = [u for u in updates if u.ref in named]
     return lost
-
-
-def _failure(said: str) -> WorldError:
-    lock = _LOCK.search(said)
-    if lock is None:
-        return GitError(["update-ref"], 128, said)
-    return WorldError(
-        f"{lock[1]}: another git process holds this lock, or one that died left it there",
-        hint="make sure that no git runs in this repository, remove that file, and start again",
-        again=True,
-    )

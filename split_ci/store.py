@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import WorldError
 from split_ci.git import FENCE, FOLDER, GitError, clean_env, run_git
+from split_ci.intent import recover
 from split_ci.refs import RefUpdate, swap
 from split_ci.spec import parse_spec
 from split_ci.stream import BOT, Ground, commit_commands, commit_date, header, note_commands, one_line
@@ -73,8 +74,9 @@ class Quarantine:
 
     def __enter__(self) -> Self:
         store = os.path.join(self.repo.common_dir, "objects")
-        prune_leftovers(store)
+        recover(self.repo)
         try:
+            prune_leftovers(store)
             self.git_dir = tempfile.mkdtemp(prefix=PREFIX, dir=store)
             self._lay_out(store)
         except OSError as error:
@@ -98,7 +100,7 @@ class Quarantine:
 
     def _lay_out(self, store: str) -> None:
         """The least that git takes for a repository. The lock is held before it can be seen: see `prune_leftovers`."""
-        for folder in ("objects/info", "objects/pack", "refs/heads"):
+        for folder in ("objects/info", "objects/pack", "refs/heads", "import"):
             os.makedirs(os.path.join(self.git_dir, folder))
         self._lock = os.open(os.path.join(self.git_dir, "lock.new"), os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -114,6 +116,8 @@ class Quarantine:
         shallow = os.path.join(self.repo.common_dir, "shallow")
         if os.path.exists(shallow):
             shutil.copyfile(shallow, os.path.join(self.git_dir, "shallow"))
+        tomorrow = time.time() + DAY_SECONDS
+        os.utime(self.git_dir, (tomorrow, tomorrow))  # so that `git gc --prune=now` takes it for newer than now
 
     def _write(self, name: str, text: str) -> None:
         with open(os.path.join(self.git_dir, name), "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -184,7 +188,7 @@ class Quarantine:
 
     def _import(self, stream: Iterable[bytes]) -> list[str]:
         """Runs fast-import; the commit ids by mark, from 1. Standard error goes to a file, so that no pipe can fill."""
-        marks, said = os.path.join(self.git_dir, "marks"), os.path.join(self.git_dir, "said")
+        marks, said = (os.path.join(self.git_dir, "import", name) for name in ("marks", "said"))
         argv = [
             "git", *FENCE, "-c", "core.fsync=none", "--git-dir", self.git_dir,
             "fast-import", "--quiet", "--force", "--done", "--date-format=raw", f"--export-marks={marks}",
@@ -288,9 +292,10 @@ def _abandoned(folder: str) -> bool:
 
 
 def migrate(source: str, target: str) -> None:
-    """Moves objects from one store into another on the same file system; what is there already is left as it is.
+    """Brings objects from one store into another on the same file system; what is there already is left as it is.
 
-    Everything is on the disk before it is moved, and a pack's index comes last. Raises OSError.
+    The first store keeps them too, where the file system can link: a prune of the other one then loses nothing that a ref
+    is still to name. Everything is on the disk before it is brought, and a pack's index comes last. Raises OSError.
     """
     for folder, names in _movable(source):
         os.makedirs(os.path.join(target, folder), exist_ok=True)
@@ -312,7 +317,12 @@ def _move(source: str, target: str) -> None:
     if os.path.exists(target):
         return
     _sync(source)
-    os.rename(source, target)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        return
+    except OSError:
+        os.rename(source, target)
 
 
 def _sync(path: str) -> None:

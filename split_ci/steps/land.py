@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches
 from split_ci.errors import UsageError
-from split_ci.git import run_git
 from split_ci.merge import commit_tree, merge_trees
 from split_ci.ports import Outcome
+from split_ci.refs import checkout_locks, lock_fault, run_locking
 from split_ci.spec import parse_spec
 from split_ci.store import Quarantine
 from split_ci.stream import one_line
@@ -194,12 +194,14 @@ def _move_forward(repo: Repo, merges: Sequence[_Merge]) -> list[Landed]:
 
 def _forward(repo: Repo, commit: str) -> str | None:
     """Why `git merge --ff-only` said no; None where it is done. The user's own filters run, as in any checkout of theirs."""
-    done = run_git(
-        ["merge", "--ff-only", "--no-autostash", "--no-verify-signatures", "--no-stat", "--quiet", commit],
-        cwd=repo.root, git_dir=repo.git_dir, env={"GIT_LFS_SKIP_SMUDGE": "0"}, check=False,
-    )  # fmt: skip
+    locks = checkout_locks(repo, repo.ask("symbolic-ref", "--quiet", "HEAD") or "HEAD", commit)
+    args = ["merge", "--ff-only", "--no-autostash", "--no-verify-signatures", "--no-stat", "--quiet", commit]
+    done = run_locking(repo, args, locks, env={"GIT_LFS_SKIP_SMUDGE": "0"})
     if done.returncode == 0:
         return None
+    fault = lock_fault(done.stderr.decode(errors="replace"))
+    if fault:
+        return f"{fault.message}: {fault.hint}"
     said = done.stderr.decode(errors="replace").splitlines()
     files = [line.strip() for line in said if line.startswith("\t")]
     if files:
