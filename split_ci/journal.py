@@ -192,7 +192,7 @@ def forget(repo: Repo, entries: Iterable[Entry]) -> None:
 def recover(repo: Repo) -> list[Entry]:
     """Puts what dead runs had paid for into the ledger, then removes their journals. Safe to repeat at any point.
 
-    What a run had put there itself, and died before its journal was gone, is there already: the entries are the others.
+    What a run had put there itself, and died before its journal was gone, is not put there again.
     """
     found = fold(repo)
     if not found:
@@ -202,4 +202,4 @@ def recover(repo: Repo) -> list[Entry]:
     if entries:
         write(repo, entries)
     forget(repo, found)
-    return entries
+    return found

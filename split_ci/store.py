@@ -1,7 +1,7 @@
 """Where results become commits: built in a quarantine beside the object store, made visible by one transaction of refs.
 
-The quarantine is a bare repository of its own below `<objects>/tmp_objdir-split-ci-XXXX` (git's own prune knows such
-folders), with the repository's objects as alternate. Nothing of the user's configuration, attributes or hooks is there.
+The quarantine is a bare repository of its own below `<objects>/split-ci-XXXX` (a name that git's own prune leaves alone),
+with the repository's objects as alternate. Nothing of the user's configuration, attributes or hooks is there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BOT", "Built", "Gated", "Quarantine", "RefUpdate", "prune_leftovers"]
 
-PREFIX = "tmp_objdir-split-ci-"
+PREFIX = "split-ci-"  # not `tmp_…`: those `git gc --prune=now` takes away from under the living
 DAY_SECONDS = 86_400
 PACK_ORDER = (".pack", ".rev", ".mtimes", ".idx")  # git takes a pack as complete once its .idx is there
 ALONE = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
@@ -100,7 +100,7 @@ class Quarantine:
 
     def _lay_out(self, store: str) -> None:
         """The least that git takes for a repository. The lock is held before it can be seen: see `prune_leftovers`."""
-        for folder in ("objects/info", "objects/pack", "refs/heads", "import"):
+        for folder in ("objects/info", "objects/pack", "refs/heads"):
             os.makedirs(os.path.join(self.git_dir, folder))
         self._lock = os.open(os.path.join(self.git_dir, "lock.new"), os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -116,8 +116,6 @@ class Quarantine:
         shallow = os.path.join(self.repo.common_dir, "shallow")
         if os.path.exists(shallow):
             shutil.copyfile(shallow, os.path.join(self.git_dir, "shallow"))
-        tomorrow = time.time() + DAY_SECONDS
-        os.utime(self.git_dir, (tomorrow, tomorrow))  # so that `git gc --prune=now` takes it for newer than now
 
     def _write(self, name: str, text: str) -> None:
         with open(os.path.join(self.git_dir, name), "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -188,7 +186,7 @@ class Quarantine:
 
     def _import(self, stream: Iterable[bytes]) -> list[str]:
         """Runs fast-import; the commit ids by mark, from 1. Standard error goes to a file, so that no pipe can fill."""
-        marks, said = (os.path.join(self.git_dir, "import", name) for name in ("marks", "said"))
+        marks, said = os.path.join(self.git_dir, "marks"), os.path.join(self.git_dir, "said")
         argv = [
             "git", *FENCE, "-c", "core.fsync=none", "--git-dir", self.git_dir,
             "fast-import", "--quiet", "--force", "--done", "--date-format=raw", f"--export-marks={marks}",

@@ -17,7 +17,7 @@ from split_ci.ports import File
 from split_ci.store import PREFIX, Quarantine, RefUpdate
 from split_ci.stream import commit_message, landed_path, one_line, quoted
 from tests.builders import SOURCE, commit, git, make_repo
-from tests.invariants import untouched
+from tests.invariants import leftovers, untouched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,11 +229,30 @@ def test_quarantines_of_the_dead_are_pruned_and_of_the_living_kept(repo: Path) -
         os.utime(folder, (time.time() - age,) * 2)
     (store / "tmp_objdir-incoming-x").mkdir()
     with Quarantine(Repo.find(str(repo))) as living, Quarantine(Repo.find(str(repo))) as second:
-        names = {path.name for path in store.glob("tmp_*")}
+        names = {path.name for path in store.glob("*-*")}
         assert names == {
             f"{PREFIX}young", "tmp_objdir-incoming-x", os.path.basename(living.git_dir), os.path.basename(second.git_dir),
         }  # fmt: skip
-    assert {path.name for path in store.glob("tmp_*")} == {f"{PREFIX}young", "tmp_objdir-incoming-x"}
+    assert {path.name for path in store.glob("*-*")} == {f"{PREFIX}young", "tmp_objdir-incoming-x"}
+
+
+def test_a_prune_of_everything_takes_nothing_from_the_living(repo: Path) -> None:
+    """`git gc --prune=now`, at any moment of a run: what is in quarantine, and what is about to be named by a ref."""
+    base = git(repo, "rev-parse", "HEAD")
+    prune = ("gc", "--quiet", "--prune=now")
+    with Quarantine(Repo.find(str(repo))) as quarantine:
+        git(repo, *prune)
+        built = quarantine.build([changeset(base, put("a.txt", b"%d" % n), id_=f"s{n}") for n in (1, 2)])
+        git(repo, *prune)
+        quarantine.admit([])  # brought, and not named yet
+        git(repo, *prune)
+        update = quarantine.note_update("refs/notes/split-ci", {built[0].commit: b"ours\n"}, message="record")
+        named = [RefUpdate(f"refs/heads/split-ci/{each.changeset.id}", each.commit, None) for each in built]
+        assert quarantine.admit([*named, update]) == []
+        git(repo, *prune)
+    git(repo, "fsck", "--strict")
+    assert git(repo, "show", "split-ci/s2:a.txt") == "2"
+    assert git(repo, "notes", "--ref=split-ci", "show", "split-ci/s1") == "ours"
 
 
 def test_an_unwritable_store_is_the_worlds_fault(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,8 +364,10 @@ def test_killed_anywhere_and_run_again(repo: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        for lock in (repo / ".git").rglob("*.lock"):
-            lock.unlink()  # what the message of `refs` asks a person to do
+        until = time.monotonic() + 20
+        while [left for left in leftovers(repo) if PREFIX not in left and "/intents/" not in left]:  # the git that changes refs comes to its end
+            assert time.monotonic() < until
+            time.sleep(0.01)
         git(repo, "fsck", "--strict", "--no-dangling")
         for ref in git(repo, "for-each-ref", "--format=%(refname)", "refs/heads/split-ci/").splitlines():
             git(repo, "update-ref", "-d", ref)
