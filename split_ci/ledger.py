@@ -176,7 +176,8 @@ def _richer(one: Entry, other: Entry) -> Entry:
 def _weight(entry: Entry) -> tuple[int, ...]:
     usage = entry.usage
     told = usage.calls, usage.input + usage.output, entry.commit is not None, len(entry.criteria), bool(entry.decision)
-    return (*map(int, told), int(entry.reason != INTERRUPTED), sum(c.green is True for c in entry.criteria))
+    ended = int(entry.reason != INTERRUPTED), int(entry.outcome != "unchanged")  # the quicker of two runs made it visible
+    return (*map(int, told), *ended, sum(c.green is True for c in entry.criteria))
 
 
 INTERRUPTED = "the run was interrupted"

@@ -206,4 +206,6 @@ def _forward(repo: Repo, commit: str) -> str | None:
     files = [line.strip() for line in said if line.startswith("\t")]
     if files:
         return f"local changes are in the way, and stay: {', '.join(files)}"
+    if any("Not possible to fast-forward" in line for line in said):
+        return "the branch moved on meanwhile: split-ci land goes on from there"
     return next((line for line in said if line.startswith(("error:", "fatal:"))), "git merge --ff-only said no")
