@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = os.path.join("split-ci", "journal")
 MAX_BYTES = 16 * 1024 * 1024
+INHERITED_SECONDS = 0.2  # a lock lives on in a process that is forked, until its program begins
 STARTED = "started"
 ENDED = "ended"
 
@@ -133,8 +135,26 @@ def fold(repo: Repo) -> list[Entry]:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:
         return []
-    found = (_of_dead_run(os.path.join(folder, name)) for name in names if name.endswith(".jsonl"))
+    paths = [os.path.join(folder, name) for name in names if name.endswith(".jsonl")]
+    if any(_is_held(path) for path in paths):
+        time.sleep(INHERITED_SECONDS)
+    found = (_of_dead_run(path) for path in paths)
     return [entry for entry in found if entry is not None]
+
+
+def _is_held(path: str) -> bool:
+    """Whether a lock is on a journal: its run's, or, for a moment, that of a program on its way to be started by one."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def _of_dead_run(path: str) -> Entry | None:
@@ -146,6 +166,8 @@ def _of_dead_run(path: str) -> Entry | None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with os.fdopen(os.dup(file), "rb") as stream:
             data = stream.read(MAX_BYTES)
+        if b"\n" not in data:
+            os.unlink(path)  # it died (or its disk was full) before its first call
     except BlockingIOError:
         return None
     finally:
