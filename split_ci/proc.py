@@ -17,11 +17,12 @@ import time
 from threading import Event  # noqa: TC003 - part of a signature that others read
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from split_ci import cgroup
 from split_ci.errors import WorldError
 from split_ci.results import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import CodeType
 
 START = """
@@ -37,6 +38,7 @@ program["main"](plan, control, status)
 """
 KEPT_BYTES = 1 << 20
 GRACE_SECONDS = 10.0
+LOOK_SECONDS = 0.1
 
 
 class Caps(NamedTuple):
@@ -88,33 +90,60 @@ def supervise(
 
     Raises Stopped where `stop` is set while it runs.
     """
-    control_read, control = os.pipe()
-    status, status_write = os.pipe()
-    output, output_write = os.pipe()
+    group = cgroup.make(processes=caps.processes, memory_bytes=caps.memory_bytes)
+    try:
+        return _supervise(prefix, plan, caps, group, stop, on_output)
+    finally:
+        if group is not None:
+            group.close()
+
+
+def _supervise(
+    prefix: Sequence[str],
+    plan: Mapping[str, Any],
+    caps: Caps,
+    group: cgroup.Group | None,
+    stop: Event | None,
+    on_output: Callable[[bytes], None] | None,
+) -> Execution:
+    opened: list[int] = []
+    for _ in range(3):
+        try:
+            opened += os.pipe()
+        except OSError as error:
+            _close(opened)
+            raise WorldError(f"no command can be started: {error.strerror}", again=True) from None
+    control_read, control, status, status_write, output, output_write = opened
     argv = [*prefix, python(), "-I", "-S", "-c", START, str(control_read), str(status_write)]
+    doors = list(group.descriptors) if group else []
     began = time.monotonic()
     try:
         process = subprocess.Popen(
             argv, cwd="/", env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL,
-            stdout=output_write, stderr=output_write, pass_fds=(control_read, status_write), start_new_session=True,
+            stdout=output_write, stderr=output_write, pass_fds=(control_read, status_write, *doors), start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        for fd in (control_read, control, status, status_write, output, output_write):
-            os.close(fd)
+        _close(opened)
         return Execution(None, 0.0, fault=f"{argv[0]} can't be started: {error.strerror}")
-    for fd in (control_read, status_write, output_write):
-        os.close(fd)
-    life = _Life(process, control, caps, stop)
+    _close([control_read, status_write, output_write])
+    life = _Life(process, control, caps, stop, group)
     try:
-        life.send({**plan, "caps": caps._asdict(), "program": program("sandbox_init")})
+        counted = list(group.controllers) if group else []
+        life.send({
+            **plan, "caps": caps._asdict(), "doors": doors, "counted": counted, "program": program("sandbox_init"),
+        })  # fmt: skip
         kept, said = _listen(life, output, status, on_output)
     finally:
         life.end()
-        os.close(status)
-        os.close(output)
+        _close([status, output])
     if life.interrupted:
         raise Stopped("stopped before a command had ended", again=True)
-    return _execution(life.cap, kept, said, time.monotonic() - began)
+    return _execution(life.cap or life.passed(), kept, said, time.monotonic() - began)
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def program(name: str) -> CodeType:
@@ -132,13 +161,22 @@ _programs: dict[str, CodeType] = {}
 class _Life:
     """The pipe that the supervisor lives by, and the reasons to close it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: int, caps: Caps, stop: Event | None) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        control: int,
+        caps: Caps,
+        stop: Event | None,
+        group: cgroup.Group | None,
+    ) -> None:
         self.process = process
         self.caps = caps
         self.cap = ""
         self.interrupted = False
         self._control: int | None = control
         self._stop = stop
+        self._group = group
+        self._next_look = 0.0
         self._end = time.monotonic() + caps.seconds
         self._kill_at: float | None = None
 
@@ -164,10 +202,20 @@ class _Life:
         if self._stop is not None and self._stop.is_set() and not self.interrupted:
             self.interrupted = True
             self.close()
-        if time.monotonic() > self._end:
+        now = time.monotonic()
+        if now > self._end:
             self.close(f"time ({self.caps.seconds:g} s)")
+        if now > self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            passed = self.passed()
+            if passed:
+                self.close(passed)
         if self._kill_at is not None and time.monotonic() > self._kill_at:
             self.kill()
+
+    def passed(self) -> str:
+        """The cap that the kernel itself held the command to, or nothing."""
+        return self._group.passed() if self._group else ""
 
     def kill(self) -> None:
         try:

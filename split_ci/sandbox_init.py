@@ -66,6 +66,8 @@ def main(plan: Plan, control: int, status: int) -> None:
         root["loopback_up"](shared=plan["network"])
     confine(alone=alone)
     pid = start(plan)
+    for door in plan["doors"]:
+        os.close(door)
     done = watch(pid, plan, control, wakes, alone=alone)
     kill_all(pid, alone=alone)
     said = "\n".join(f"{key} {value}" for key, value in done.items() if value is not None)
@@ -90,11 +92,14 @@ def confine(*, alone: bool) -> None:
 
 
 def start(plan: Plan) -> int:
-    """Forks the command, in a session of its own, with its limits."""
+    """Forks the command, in a session of its own, with its limits. Only the command is in its group, not its supervisor."""
     pid = os.fork()
     if pid:
         return pid
     try:
+        for door in plan["doors"]:
+            os.write(door, b"0")
+            os.close(door)
         os.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
@@ -174,6 +179,7 @@ class Survey:
 
     def __init__(self, plan: Plan, *, alone: bool) -> None:
         self.caps = plan["caps"]
+        self.counted = plan["counted"]  # by the kernel, which counts what processes share once
         self.folder = plan["watch"]
         self.volatile = [path for path in plan["volatile"] if alone]
         self.alone = alone
@@ -197,7 +203,7 @@ class Survey:
         self.peak = max(self.peak, memory + sum(volatile))
         if sum(threads for _, _, threads, _ in processes) > self.caps["processes"]:
             return f"processes ({self.caps['processes']})"
-        if memory + sum(volatile) > self.caps["memory_bytes"]:
+        if "memory" not in self.counted and memory + sum(volatile) > self.caps["memory_bytes"]:
             return f"memory ({_size(self.caps['memory_bytes'])})"
         if sum(ticks for _, _, _, ticks in processes) / self.tick + self._reaped_seconds() > self.caps["cpu_seconds"]:
             return f"CPU time ({self.caps['cpu_seconds']} s)"
