@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
 
 PREFIX = "split-ci-checkouts-"
+QUICK_SECONDS = 0.2  # a checkout that costs no more isn't waited for
 ATTRIBUTES = "* -text -eol -crlf -filter -ident -working-tree-encoding -diff -merge\n"
 OPTIONS = (
     "-c", "core.autocrlf=false", "-c", "core.symlinks=true", "-c", "core.fileMode=true", "-c", "core.trustctime=true",
@@ -48,8 +49,8 @@ class Checkout(NamedTuple):
 class Pool:
     """Checkouts of one repository, `most` at the most. Gone at the end; what a killed run left is removed at the start.
 
-    Whoever finds none idle waits as long as a new one would cost, and then makes it: many of a small tree, few of a
-    huge one.
+    Whoever finds none idle waits as long as a new one would cost, where that is long, and then makes it: many of a small
+    tree, few of a huge one.
     """
 
     def __init__(self, repo: Repo, *, most: int = 64) -> None:
@@ -115,7 +116,7 @@ class Pool:
                     self._idle.remove(best)
                     return best
                 if self._cost_seconds is not None and patience is None:
-                    patience = time.monotonic() + self._cost_seconds
+                    patience = time.monotonic() + (self._cost_seconds if self._cost_seconds > QUICK_SECONDS else 0)
                 patient = patience is None or time.monotonic() < patience
                 if self._count == 0 or (not patient and self._count < self._most):
                     break
@@ -149,21 +150,17 @@ class _Slot:
         if not self.commit:
             os.makedirs(self.tree)
             write_git_dir(self.git_dir, self._repo, stores)
+            self._git("read-tree", "--reset", "-u", commit)
         else:
             write_alternates(self.git_dir, stores)
             _remove_entry(os.path.join(self.tree, ".git"))
-            self._remove_untracked()
-        try:
-            self._git("read-tree", "--reset", "-u", commit)
-            if self.commit:
-                self._prove()
-        except WorldError:
-            if not self.commit:
-                raise
-            self.remove()
-            self.commit = ""
-            self.move(commit, stores)
-            return
+            try:
+                self._clean(commit)
+            except WorldError:
+                self.remove()
+                self.commit = ""
+                self.move(commit, stores)
+                return
         self.commit = commit
         for name in ("home", "tmp"):  # for commands without a sandbox; those in one have their own
             _make_empty(os.path.join(self._folder, name))
@@ -171,18 +168,23 @@ class _Slot:
         write_git_dir(inside, self._repo, stores, commit)
         shutil.copyfile(os.path.join(self.git_dir, "index"), os.path.join(inside, "index"))
 
-    def _remove_untracked(self) -> None:
-        for path in self.others():
+    def _clean(self, commit: str) -> None:
+        """From whatever was left to that commit. What is found clean is proved by that; all else is looked at anew."""
+        untracked, changed = self.others(), self._changed()
+        if commit == self.commit and not untracked and not changed:
+            return
+        for path in untracked:
             _remove_entry(os.path.join(self.tree, path.rstrip("/")))
+        if changed or commit != self.commit:
+            self._git("read-tree", "--reset", "-u", commit)
+        if self.others() or self._changed():
+            raise WorldError(f"{self.tree} can't be made clean")
 
     def others(self) -> list[str]:
-        out = self._git("ls-files", "--others", "--directory", "-z")
-        return [os.fsdecode(one) for one in out.split(b"\0") if one]
+        return _paths(self._git("ls-files", "--others", "--directory", "-z"))
 
-    def _prove(self) -> None:
-        """After a reset nothing may differ and nothing may be left; what still does is not this commit."""
-        if self.others() or self._git("diff-files", "--name-only", "-z"):
-            raise WorldError(f"{self.tree} can't be made clean")
+    def _changed(self) -> list[str]:
+        return _paths(self._git("diff-files", "--name-only", "-z"))
 
     def _git(self, *args: str) -> bytes:
         env = {
@@ -199,6 +201,10 @@ class _Slot:
 
     def remove(self) -> None:
         remove(self._folder)
+
+
+def _paths(said: bytes) -> list[str]:
+    return [os.fsdecode(one) for one in said.split(b"\0") if one]
 
 
 def _make_empty(folder: str) -> None:

@@ -5,19 +5,18 @@ bubblewrap or `unshare` it is process 1 of new namespaces (and with `unshare` bu
 without either it is only a subreaper. Plan and program come, marshalled, on a pipe whose other end stays open as long as the
 parent lives: when it closes, everything here ends. What happened goes to a second pipe, which the command never holds.
 
-It starts with every command, so it is compiled once by the parent and imports little: `json`, `contextlib` and
-`signal` alone
-would double its time.
+It starts with every command, so it is compiled once by the parent and imports little: `json`, `contextlib`,
+`signal` and `ctypes` would each cost as much as all the rest.
 """
 
 from __future__ import annotations
 
+import _ctypes
 import _signal as signal  # type: ignore[import-not-found]  # without its enums
-import ctypes
 import os
 import resource
 import select
-import struct
+import sys
 import time
 
 TICK_SECONDS = 0.04
@@ -30,7 +29,23 @@ if TYPE_CHECKING:
     Plan = dict[str, Any]
 
 
-libc = ctypes.CDLL(None, use_errno=True)
+class Integer(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
+    """C's int. `ctypes` has one too, but its import takes longer than all else here together."""
+
+    _type_ = "i"
+
+
+class Function(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = Integer
+
+
+class Library:
+    _handle = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # this program itself
+
+
+prctl = Function(("prctl", Library))  # type: ignore[arg-type]
+capset = Function(("capset", Library))  # type: ignore[arg-type]
 
 
 class suppress:  # noqa: N801 - contextlib's own, without its imports
@@ -79,16 +94,16 @@ def confine(*, alone: bool) -> None:
     """Takes every right from this process and those that it starts."""
     if alone:
         last = 0
-        while libc.prctl(PR_CAPBSET_DROP, last, 0, 0, 0) == 0:
+        while prctl(PR_CAPBSET_DROP, last, 0, 0, 0) == 0:
             last += 1
-        libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-        header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0))
-        if libc.capset(header, ctypes.create_string_buffer(24)) != 0:
-            raise OSError(ctypes.get_errno(), "capset")
-        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        version_and_process = (0x20080522).to_bytes(4, sys.byteorder) + bytes(4)
+        if capset(version_and_process, bytes(24)) != 0:
+            raise OSError(_ctypes.get_errno(), "capset")
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     else:
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def start(plan: Plan) -> int:
@@ -144,8 +159,7 @@ def watch(pid: int, plan: Plan, control: int, wakes: int, *, alone: bool) -> dic
             code = os.waitstatus_to_exitcode(ended)
             done["exit" if code >= 0 else "signal"] = abs(code)
             break
-        young = time.monotonic() - began < 1
-        ready, _, _ = select.select([control, wakes], [], [], TICK_SECONDS / 4 if young else TICK_SECONDS)
+        ready, _, _ = select.select([control, wakes], [], [], tick_seconds(time.monotonic() - began, plan["counted"]))
         if control in ready:
             done["stopped"] = True
             break
@@ -155,6 +169,11 @@ def watch(pid: int, plan: Plan, control: int, wakes: int, *, alone: bool) -> dic
     if not done["cap"] and not done["stopped"]:
         done["cap"] = survey.last(done["signal"])
     return done | {"seconds": time.monotonic() - began, "memory": survey.peak}
+
+
+def tick_seconds(age: float, counted: list[str]) -> float:
+    """How long until the next look: the end of a command wakes us by itself, and what the kernel counts needs no hurry."""
+    return 6 * TICK_SECONDS if len(counted) == len(("pids", "memory")) else min(TICK_SECONDS, 0.01 + age / 10)
 
 
 def reap(pid: int) -> int | None:

@@ -262,11 +262,23 @@ class _Trees:
         self._repo = repo
         self._objects = objects
         self._trees: dict[str, Tree] = {}
+        self._epochs: dict[str, int] = {}
 
     def of(self, commit: str) -> Tree:
         if commit not in self._trees:
             self._trees[commit] = self._repo.tree(commit, self._objects)
         return self._trees[commit]
+
+    def epoch(self, commit: str) -> int:
+        """When a commit was made: seconds since 1970."""
+        if commit not in self._epochs:
+            read = self._objects.read(commit)
+            if read is None or read[1] != "commit":
+                raise WorldError(f"{commit} is no commit here")
+            head = read[2].partition(b"\n\n")[0]
+            line = next((line for line in head.splitlines() if line.startswith(b"committer ")), b"")
+            self._epochs[commit] = int(line.split()[-2])
+        return self._epochs[commit]
 
 
 class _Commands:
@@ -283,7 +295,6 @@ class _Commands:
         self._twice = twice
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._epochs: dict[str, int] = {}
         self._shared: dict[Side, Future[Execution]] = {}
         self._preparations = Preparations(pool.repo, pool, box, config)
         self._keys = [model.key for model in config.models.values() if model.key]
@@ -345,10 +356,8 @@ class _Commands:
         return self._preparations.of(commit, tree, git_dir=self._git_dir, env=self._env(epoch, self._box.place("")))
 
     def _epoch(self, commit: str) -> int:
-        if commit not in self._epochs:
-            said = self._pool.repo.git("show", "-s", "--format=%ct", commit, git_dir=self._git_dir)
-            self._epochs[commit] = int(said.split()[-1])
-        return self._epochs[commit]
+        with self._lock:
+            return self._trees.epoch(commit)
 
     def _env(self, epoch: int, place: str) -> Mapping[str, str]:
         none = self._box.kind == "none"
