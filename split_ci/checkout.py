@@ -1,8 +1,9 @@
 """Clean checkouts outside of the repository: pooled, moved from commit to commit at the cost of what changed, proved
 clean each time.
 
-A slot is a folder with the work tree that commands may write, and, beside it and out of their reach, the index and the git
-folder that judge it. The `.git` that commands see in the work tree is made afresh for each of them and never read again.
+A slot is a folder with the work tree that commands may write and, beside it and out of their reach, the index that judges
+it; the git folder that reads the objects is the pool's. The `.git` that commands see in the work tree is made afresh for
+each of them and never read again.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Pool:
         self._root = ""
         self._held = -1
         self._stores: dict[str, tuple[str, ...]] = {}
+        self._git_dirs: dict[tuple[str, ...], str] = {}
 
     def __enter__(self) -> Self:
         parent = tempfile.gettempdir()
@@ -78,15 +80,17 @@ class Pool:
         os.close(self._held)
 
     @contextlib.contextmanager
-    def checkout(self, commit: str, *, git_dir: str | None = None) -> Iterator[Checkout]:
+    def checkout(self, commit: str, *, git_dir: str | None = None, homes: bool = False) -> Iterator[Checkout]:
         """A clean checkout of a commit, which may lie in a quarantine (`git_dir`). Raises WorldError where git can't
-        make it.
+        make it. `homes`: with empty folders `home` and `tmp` beside it, for commands that no sandbox gives any.
         """
         stores = self._stores_of(git_dir or self.repo.git_dir)
         slot = self._take(commit)
         began = time.monotonic()
         try:
             slot.move(commit, stores)
+            if homes:
+                slot.empty_homes()
         except BaseException:
             self._lose(slot)
             raise
@@ -99,7 +103,18 @@ class Pool:
 
     def untracked(self, checkout: Checkout) -> list[str]:
         """What lies in a checkout beside the commit's own files: paths, a folder that is wholly so as one."""
-        return [path.rstrip("/") for path in _Slot(os.path.dirname(checkout.folder), self.repo).others()]
+        slot = _Slot(os.path.dirname(checkout.folder), self)
+        slot.git_dir = self.judge(checkout.stores)
+        return [path.rstrip("/") for path in slot.others()]
+
+    def judge(self, stores: tuple[str, ...]) -> str:
+        """A git folder that reads these objects, out of every command's reach; each slot has an index of its own."""
+        with self._changed:
+            if stores not in self._git_dirs:
+                folder = os.path.join(self._root, f"git{len(self._git_dirs)}")
+                write_git_dir(folder, self.repo, stores)
+                self._git_dirs[stores] = folder
+            return self._git_dirs[stores]
 
     def _stores_of(self, git_dir: str) -> tuple[str, ...]:
         with self._changed:
@@ -123,7 +138,7 @@ class Pool:
                 self._changed.wait(0.02 if patience is None else max(0.002, patience - time.monotonic()))
             self._count += 1
             self._made += 1
-            return _Slot(os.path.join(self._root, str(self._made)), self.repo)
+            return _Slot(os.path.join(self._root, str(self._made)), self)
 
     def _give(self, slot: _Slot) -> None:
         with self._changed:
@@ -138,21 +153,21 @@ class Pool:
 
 
 class _Slot:
-    def __init__(self, folder: str, repo: Repo) -> None:
+    def __init__(self, folder: str, pool: Pool) -> None:
         self._folder = folder
-        self._repo = repo
+        self._pool = pool
         self.tree = os.path.join(folder, "tree")
-        self.git_dir = os.path.join(folder, "git")
+        self._index = os.path.join(folder, "index")
+        self.git_dir = ""
         self.commit = ""
 
-    def move(self, commit: str, stores: Sequence[str]) -> None:
+    def move(self, commit: str, stores: tuple[str, ...]) -> None:
         """Makes the work tree exactly that commit, whatever was done to it, and proves it."""
+        self.git_dir = self._pool.judge(stores)
         if not self.commit:
             os.makedirs(self.tree)
-            write_git_dir(self.git_dir, self._repo, stores)
             self._git("read-tree", "--reset", "-u", commit)
         else:
-            write_alternates(self.git_dir, stores)
             _remove_entry(os.path.join(self.tree, ".git"))
             try:
                 self._clean(commit)
@@ -162,11 +177,13 @@ class _Slot:
                 self.move(commit, stores)
                 return
         self.commit = commit
-        for name in ("home", "tmp"):  # for commands without a sandbox; those in one have their own
-            _make_empty(os.path.join(self._folder, name))
         inside = os.path.join(self.tree, ".git")
-        write_git_dir(inside, self._repo, stores, commit)
-        shutil.copyfile(os.path.join(self.git_dir, "index"), os.path.join(inside, "index"))
+        write_git_dir(inside, self._pool.repo, stores, commit)
+        shutil.copyfile(self._index, os.path.join(inside, "index"))
+
+    def empty_homes(self) -> None:
+        for name in ("home", "tmp"):
+            _make_empty(os.path.join(self._folder, name))
 
     def _clean(self, commit: str) -> None:
         """From whatever was left to that commit. What is found clean is proved by that; all else is looked at anew."""
@@ -189,6 +206,7 @@ class _Slot:
     def _git(self, *args: str) -> bytes:
         env = {
             "GIT_WORK_TREE": self.tree,
+            "GIT_INDEX_FILE": self._index,
             "GIT_ALLOW_PROTOCOL": "none",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -218,7 +236,7 @@ def write_git_dir(folder: str, repo: Repo, stores: Sequence[str], commit: str = 
     """A git folder of its own: no remotes, no hooks, nobody's configuration, no conversion of contents; objects are
     read elsewhere.
     """
-    for one in ("objects/info", "objects/pack", "refs/heads", "info"):
+    for one in ("objects/info", "refs", "info"):
         os.makedirs(os.path.join(folder, one))
     version = "[core]\n\trepositoryformatversion = 0\n"
     if repo.object_format != "sha1":

@@ -333,7 +333,7 @@ class _Commands:
             prepared = self._prepared(commit, epoch)
             if prepared.fault:
                 return Execution(None, 0.0, fault=prepared.fault)
-            with self._pool.checkout(commit, git_dir=self._git_dir) as checkout:
+            with self._pool.checkout(commit, git_dir=self._git_dir, homes=self._box.kind == "none") as checkout:
                 env = self._env(epoch, self._box.place(checkout.folder))
                 fault = self._preparations.here(checkout, env)
                 if fault:
