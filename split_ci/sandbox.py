@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci import proc
 from split_ci.errors import UsageError, WorldError
+from split_ci.listeners import Canary, Listeners
 from split_ci.results import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Self
 
 CHECKOUT = "/checkout"
 HOME = "/home/split-ci"
@@ -320,7 +319,7 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
     import json  # noqa: PLC0415
 
     token = secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix="split-ci-probe-") as outside, _Listeners(outside) as listeners, _canary(token):
+    with tempfile.TemporaryDirectory(prefix="split-ci-probe-") as outside, Listeners(outside) as listeners, Canary(token):
         folder = os.path.join(outside, "checkout")
         os.mkdir(folder)
         with open(os.path.join(outside, "canary"), "w", encoding="ascii") as file:
@@ -346,62 +345,3 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
         facts["checkout"] = os.path.isfile(os.path.join(folder, "written"))
         facts["outside"] = bool(facts["outside"]) and sorted(os.listdir(outside)) == ["canary", "checkout", "socket"]
     return facts
-
-
-class _canary:  # noqa: N801 - used as a function
-    """Another process of this user, with a secret in its environment."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __enter__(self) -> None:
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", "read line"],
-            env={"SPLIT_CI_CANARY": self._token},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-        )
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-
-class _Listeners:
-    """Sockets of every kind on this machine, that nobody inside may reach."""
-
-    def __init__(self, folder: str) -> None:
-        self._path = os.path.join(folder, "socket")
-        self._name = "\0split-ci-" + secrets.token_hex(8)
-        self._sockets: list[socket.socket] = []
-        self.addresses: dict[str, str | int] = {}
-
-    def __enter__(self) -> Self:
-        tcp = self._open(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))
-        self._udp = self._open(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
-        self._open(socket.AF_UNIX, socket.SOCK_STREAM, self._path)
-        self._open(socket.AF_UNIX, socket.SOCK_STREAM, self._name)
-        self.addresses = {
-            "tcp": tcp.getsockname()[1], "udp": self._udp.getsockname()[1], "unix": self._path, "abstract": self._name,
-        }  # fmt: skip
-        return self
-
-    def _open(self, family: int, kind: int, address: Any) -> socket.socket:  # noqa: ANN401 - what a family takes
-        opened = socket.socket(family, kind)
-        self._sockets.append(opened)
-        opened.bind(address)
-        if kind == socket.SOCK_STREAM:
-            opened.listen()
-        opened.setblocking(False)
-        return opened
-
-    def heard(self) -> bool:
-        try:
-            return bool(self._udp.recv(1))
-        except BlockingIOError:
-            return False
-
-    def __exit__(self, *_: object) -> None:
-        for one in self._sockets:
-            one.close()
