@@ -18,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci import proc
+from split_ci.covers import hidden_in_etc, hidden_in_proc
 from split_ci.errors import UsageError, WorldError
 from split_ci.listeners import Canary, Listeners
 from split_ci.results import Execution
@@ -172,7 +173,7 @@ def search_path(path: Sequence[str], place: str) -> str:
 
 def layout(folder: str, path: str, binds: Iterable[Bind], *, network: bool = False) -> list[list[Any]]:
     """The mounts of a sandbox, in their order: `[kind, …]` as `sandbox_init.MOUNTS` has them."""
-    mounts: list[list[Any]] = [["proc", "/proc"], ["dev", "/dev"]]
+    mounts: list[list[Any]] = [["proc", "/proc"], *hidden_in_proc(), ["dev", "/dev"]]
     for system in SYSTEM:
         if os.path.islink(system):
             mounts.append(["symlink", os.readlink(system), system])
@@ -188,40 +189,6 @@ def layout(folder: str, path: str, binds: Iterable[Bind], *, network: bool = Fal
     mounts.append(["rw", folder, CHECKOUT])
     mounts += [["rw" if one.writable else "ro", one.source, one.target] for one in binds]
     return mounts
-
-
-def hidden_in_etc() -> list[list[Any]]:
-    """Covers for what not everybody may read below `/etc`: being its owner, or in its group, must not matter inside."""
-    with _choosing_etc:
-        if not _etc:
-            _etc.extend(_find_hidden("/etc"))
-    return _etc
-
-
-_choosing_etc = threading.Lock()
-_etc: list[list[Any]] = []
-
-
-def _find_hidden(top: str) -> list[list[Any]]:
-    found: list[list[Any]] = []
-    folders = [top]
-    while folders:
-        try:
-            entries = sorted(os.scandir(folders.pop()), key=lambda one: one.name)
-        except OSError:
-            continue
-        for entry in entries:
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if entry.is_symlink():
-                continue
-            if entry.is_dir():
-                if mode & 0o005 == 0o005:
-                    folders.append(entry.path)
-                else:
-                    found.append(["tmpfs", entry.path, 4096, "555"])
-            elif not mode & 0o004:
-                found.append(["ro", "/dev/null", entry.path])
-    return found
 
 
 def toolchains(path: str) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _ctypes
 import _signal as signal  # type: ignore[import-not-found]  # without its enums
+import errno
 import os
 import resource
 import select
@@ -22,6 +23,8 @@ import time
 TICK_SECONDS = 0.04
 PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 24, 36, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+SYS_KEYCTL = {"x86_64": 250}.get(os.uname().machine, 219)
+KEYCTL_JOIN_SESSION_KEYRING = 1
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -46,6 +49,7 @@ class Library:
 
 prctl = Function(("prctl", Library))  # type: ignore[arg-type]
 capset = Function(("capset", Library))  # type: ignore[arg-type]
+syscall = Function(("syscall", Library))  # type: ignore[arg-type]
 
 
 class suppress:  # noqa: N801 - contextlib's own, without its imports
@@ -91,8 +95,10 @@ def main(plan: Plan, control: int, status: int) -> None:
 
 
 def confine(*, alone: bool) -> None:
-    """Takes every right from this process and those that it starts."""
+    """Takes every right from this process and those that it starts, and the keys that its session holds."""
     if alone:
+        if syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, None) < 0 and _ctypes.get_errno() == errno.EDQUOT:
+            raise OSError(errno.EDQUOT, "keyctl")  # any other error: nobody inside can ask for keys either
         last = 0
         while prctl(PR_CAPBSET_DROP, last, 0, 0, 0) == 0:
             last += 1

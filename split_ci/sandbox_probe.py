@@ -27,6 +27,7 @@ def probe(question: dict[str, Any]) -> dict[str, bool]:
         "read_only": not any(writes(folder) for folder in ("/", "/usr", "/etc", "/run", "/opt", "/var")),
         "secrets": not any(holds_something(path) for path in ("/etc/shadow", "/etc/gshadow"))
         and not os.path.exists("/var/run/docker.sock"),
+        "settings": not any(opens(path) for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory")),
         "privileges": no_privileges(),
     }
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -102,6 +103,15 @@ def writes(folder: str) -> bool:
     path = os.path.join(folder, ".split-ci-probe")
     try:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+def opens(path: str) -> bool:
+    """Whether a file can be opened for writing; nothing is written."""
+    try:
+        os.close(os.open(path, os.O_WRONLY))
     except OSError:
         return False
     return True

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,12 +89,27 @@ def test_temporary_folders_are_private(box: Sandbox, folder: Path) -> None:
     assert not os.path.exists("/tmp/split-ci-private")
 
 
+SECRET_FILES = (
+    ".git/config",
+    ".git/credentials",
+    ".netrc",
+    ".config/gh/hosts.yml",
+    ".ssh/id_ed25519",
+    ".docker/config.json",
+    "runner/_runner_file_commands/set_env_1",
+    "other/checkout/secret",
+)
+
+
 @pytest.fixture
-def secrets_around(tmp_path: Path) -> Iterator[Path]:
+def secrets_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A canary wherever secrets lie: beside the checkout, in a parent's and in a stranger's environment."""
-    for name in (".git/config", ".netrc", "runner/_runner_file_commands/set_env_1"):
+    for name in SECRET_FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(CANARY)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RUNNER_TEMP", str(tmp_path / "runner"))
+    monkeypatch.setenv("GITHUB_TOKEN", CANARY)
     with subprocess.Popen(["/bin/sh", "-c", "read line"], env={"API_KEY": CANARY}, stdin=subprocess.PIPE) as stranger:
         yield tmp_path
         assert stranger.stdin is not None
@@ -105,7 +121,13 @@ def secrets_around(tmp_path: Path) -> Iterator[Path]:
     "command",
     [
         pytest.param("cat /proc/$PPID/environ /proc/*/environ /proc/*/cmdline", id="environments of others"),
-        pytest.param("cat {outside}/.git/config {outside}/.netrc {outside}/runner/*/*", id="files beside"),
+        pytest.param("cat {outside}/.git/config {outside}/.git/credentials .git/config", id="git's configuration"),
+        pytest.param("cat {outside}/.netrc ~/.netrc", id="netrc"),
+        pytest.param("cat {outside}/.config/gh/hosts.yml ~/.config/gh/hosts.yml", id="gh"),
+        pytest.param("cat {outside}/.ssh/* ~/.ssh/*", id="ssh"),
+        pytest.param("cat {outside}/.docker/config.json ~/.docker/config.json", id="docker's registries"),
+        pytest.param("cat {outside}/runner/*/* ${{RUNNER_TEMP:-.}}/*/*", id="the runner's files"),
+        pytest.param("cat {outside}/other/checkout/* ../other/checkout/*; ls {outside}", id="other checkouts"),
         pytest.param("cat ../.git/config /checkout/../.netrc", id="by way of the parent"),
         pytest.param("grep -rs --exclude-dir=.pyenv {half}{other} /home /root /tmp /run /var /srv /mnt", id="a search"),
         pytest.param("ln -s {outside}/.netrc link; cat link", id="a symlink"),
@@ -136,27 +158,43 @@ with socket.socket(family, getattr(socket, sys.argv[3])) as one:
     ("family", "address", "kind"),
     [
         pytest.param("AF_INET", ("127.0.0.1", "PORT"), "SOCK_STREAM", id="loopback of this machine"),
+        pytest.param("AF_INET6", ("::1", "PORT6"), "SOCK_STREAM", id="loopback of this machine, IPv6"),
         pytest.param("AF_INET", ("192.0.2.1", 80), "SOCK_STREAM", id="raw address"),
         pytest.param("AF_INET", ("169.254.169.254", 80), "SOCK_STREAM", id="metadata"),
         pytest.param("AF_INET", ("192.0.2.1", 53), "SOCK_DGRAM", id="datagram"),
+        pytest.param("AF_INET", ("127.0.0.53", 53), "SOCK_STREAM", id="this machine's resolver"),
         pytest.param("AF_INET6", ("2001:db8::1", 80), "SOCK_STREAM", id="IPv6"),
+        pytest.param("AF_INET6", ("2001:db8::1", 53), "SOCK_DGRAM", id="IPv6 datagram"),
         pytest.param("AF_INET", ("example.org", 80), "SOCK_STREAM", id="by name"),
         pytest.param("AF_UNIX", "\0split-ci-test", "SOCK_STREAM", id="abstract"),
+        pytest.param("AF_UNIX", "AGENT", "SOCK_STREAM", id="ssh-agent"),
         pytest.param("AF_UNIX", "/var/run/docker.sock", "SOCK_STREAM", id="docker"),
+        pytest.param("AF_UNIX", "/run/dbus/system_bus_socket", "SOCK_STREAM", id="the system's bus"),
     ],
 )
-def test_no_socket_reaches_out(box: Sandbox, folder: Path, family: str, address: object, kind: str) -> None:
+def test_no_socket_reaches_out(
+    box: Sandbox, folder: Path, family: str, address: object, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "reach.py").write_text(SOCKETS)
-    with socket.socket() as listener, socket.socket(socket.AF_UNIX) as abstract:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        abstract.bind("\0split-ci-test")
-        abstract.listen()
-        port = listener.getsockname()[1]
-        text = repr(address).replace("'PORT'", str(port))
-        done = run(
-            box, f"/usr/bin/env python3 reach.py {family} '{text}' {kind}".replace("'" + text + "'", f'"{text}"'), folder
-        )
+    agent = str(folder.parent / "agent.sock")
+    monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+    with ExitStack() as opened:
+        ports = {"'PORT'": "9", "'PORT6'": "9", "AGENT": agent}
+        for name, how, at in (
+            ("'PORT'", socket.AF_INET, ("127.0.0.1", 0)),
+            ("'PORT6'", socket.AF_INET6, ("::1", 0)),
+            ("", socket.AF_UNIX, "\0split-ci-test"),
+            ("", socket.AF_UNIX, agent),
+        ):
+            listener = opened.enter_context(socket.socket(how))
+            with suppress(OSError):  # there may be no IPv6 here
+                listener.bind(at)
+                listener.listen()
+                ports |= {name: str(listener.getsockname()[1])} if name else {}
+        text = repr(address)
+        for name, value in ports.items():
+            text = text.replace(name, value)
+        done = run(box, f'/usr/bin/env python3 reach.py {family} "{text}" {kind}', folder)
     assert done.exit == 1, done
     assert b"reached" not in done.output
     assert b"one.connect(address)" in done.output
@@ -236,6 +274,104 @@ def test_no_privileges_are_gained(box: Sandbox, folder: Path) -> None:
     assert (status["CapEff"], status["CapBnd"], status["NoNewPrivs"]) == ("0" * 16, "0" * 16, "1")
     assert run(box, "mount -t tmpfs none /tmp", folder).exit != 0
     assert run(box, "cat /proc/1/environ /proc/1/mem", folder).exit != 0
+
+
+CALLS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def fails(what, answer):
+    print(what, "worked" if answer >= 0 else os.strerror(ctypes.get_errno()))
+    sys.exit(answer < 0)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(CALLS + "fails('ptrace', libc.ptrace(16, 1, None, None))", id="ptrace of the supervisor"),
+        pytest.param(CALLS + "fails('seize', libc.ptrace(0x4206, 1, None, None))", id="seizing the supervisor"),
+        pytest.param("open('/proc/1/mem', 'r+b')", id="the supervisor's memory"),
+        pytest.param("open('/proc/1/environ', 'rb').read()", id="the supervisor's environment"),
+        pytest.param("import os; os.readlink('/proc/1/fd/0')", id="the supervisor's descriptors"),
+        pytest.param("import os; os.listdir('/proc/1/root/')", id="the supervisor's root"),
+        pytest.param("import os; os.mknod('disk', 0o60666, os.makedev(8, 0))", id="a device made"),
+        pytest.param("import os; os.setuid(12345)", id="somebody else"),
+        pytest.param("import os; os.chroot('.')", id="chroot"),
+        pytest.param(CALLS + "fails('remount', libc.mount(b'none', b'/usr', None, 4096 | 32, None))", id="system, writable"),
+        pytest.param(
+            CALLS + "fails('prepared', libc.mount(b'none', b'/run/tool', None, 4096 | 32, None))", id="prepared, writable"
+        ),
+        pytest.param("open('/run/tool/word', 'w')", id="prepared, written"),
+        pytest.param("import os; os.unlink('/run/tool/word')", id="prepared, removed"),
+        pytest.param(CALLS + "fails('umount', libc.umount2(b'/run/tool', 2))", id="prepared, uncovered"),
+        pytest.param(CALLS + "fails('pivot', libc.syscall(155, b'.', b'.'))", id="pivot_root"),
+        pytest.param("import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)", id="raw packets"),
+        pytest.param("import os; os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)", id="the machine's settings"),
+        pytest.param("import os; os.nice(-5)", id="a better place"),
+        pytest.param("import socket; socket.sethostname('x')", id="the machine's name"),
+    ],
+)
+def test_nothing_is_gained(box: Sandbox, folder: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "tool/word").write_text("there")
+    (folder / "try.py").write_text(command)
+    binds = [Bind(str(tmp_path / "tool"), "/run/tool")]
+    done = box.run(
+        "python3 try.py; code=$?; echo; echo over; exit $code", folder=str(folder), env=environment(), binds=binds
+    )
+    assert done.output.endswith(b"\nover\n")
+    assert done.exit == 1, done
+    assert b"worked" not in done.output
+    assert b"SyntaxError" not in done.output
+    assert (tmp_path / "tool/word").read_text() == "there"
+
+
+def test_setuid_programs_gain_nothing(box: Sandbox, folder: Path) -> None:
+    shutil.copy("/bin/cat", folder / "reads")
+    (folder / "reads").chmod(0o6755)
+    seen = said(run(box, "./reads /proc/self/status", folder))
+    assert "CapEff:\t0000000000000000\n" in seen
+    assert "NoNewPrivs:\t1\n" in seen
+
+
+def test_dev_has_only_harmless_nodes(box: Sandbox, folder: Path) -> None:
+    command = "for at in /dev/* /dev/*/*; do test -c $at && echo $at; test -b $at && echo $at; done; find / -xdev -type b"
+    nodes = {node for node in said(run(box, command, folder)).split() if not node.startswith("/dev/pts/")}
+    harmless = {f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "console", "ptmx")}
+    assert "/dev/null" in nodes
+    assert nodes <= harmless
+
+
+KEYS = """
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+add_key, keyctl, session = 248, 250, -3
+buffer = ctypes.create_string_buffer(100)
+if sys.argv[1] == "keep":
+    assert libc.syscall(keyctl, 1, None) > 0  # a session of our own, which no other test sees
+    assert libc.syscall(add_key, b"user", b"split-ci-test", sys.argv[2].encode(), len(sys.argv[2]), session) > 0
+    sys.path.insert(0, sys.argv[3])
+    from split_ci.sandbox import Sandbox, environment
+    with open(__file__) as file:
+        argv = ["python3", "-c", file.read(), "find"]
+    print(Sandbox(sys.argv[4]).run(argv, folder=sys.argv[5], env=environment()).output.decode())
+    sys.argv[1] = "find"
+    print("outside:", end=" ")
+found = libc.syscall(keyctl, 10, session, b"user", b"split-ci-test", 0)
+size = libc.syscall(keyctl, 11, found, buffer, 100) if found > 0 else 0
+print(buffer.raw[:size].decode() if size > 0 else "nothing")
+"""
+
+
+def test_keyrings_are_not_there(box: Sandbox, folder: Path, tmp_path: Path) -> None:
+    if os.uname().machine != "x86_64":
+        pytest.skip("the numbers of the calls are those of x86-64")
+    (tmp_path / "keys.py").write_text(KEYS)
+    argv = [sys.executable, str(tmp_path / "keys.py"), "keep", CANARY, SOURCE, box.kind, str(folder)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if "AssertionError" in done.stderr:
+        pytest.skip("this kernel keeps no keys")
+    assert done.stdout.split("\n") == ["nothing", "", f"outside: {CANARY}", ""], done.stderr
 
 
 def test_process_1_can_not_be_killed(box: Sandbox, folder: Path) -> None:
