@@ -19,23 +19,43 @@ def hidden_in_proc() -> list[list[Any]]:
         return []
     with _finding:
         if not _proc:
-            _proc.extend(_find_owned("/proc"))
+            _proc.extend(owned("/proc"))
     return _proc
 
 
 _proc: list[list[Any]] = []
 
 
-def _find_owned(top: str) -> list[list[Any]]:
+def owned(top: str) -> list[list[Any]]:
+    """Mounts over whatever in a folder like `/proc` its owner may write, or alone may read."""
     found: list[list[Any]] = []
     for entry in sorted(os.scandir(top), key=lambda one: one.name):
         if entry.name.isdigit() or entry.is_symlink():
             continue
         if entry.is_dir():
-            found += [["ro", entry.path, entry.path]] if entry.name not in OF_NAMESPACES else []
-        elif entry.stat().st_mode & 0o222 or not entry.stat().st_mode & 0o004:
+            found += [["ro", entry.path, entry.path]] if entry.name not in OF_NAMESPACES and _holds_owned(entry.path) else []
+        elif _is_owned(entry):
             found.append(["ro", "/dev/null", entry.path])
     return found
+
+
+def _is_owned(entry: os.DirEntry[str]) -> bool:
+    """Whether its owner may do more with a file than everybody."""
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return not entry.is_symlink() and (mode & 0o222 != 0 or mode & 0o004 == 0)
+
+
+def _holds_owned(top: str) -> bool:
+    folders = [top]
+    while folders:
+        try:
+            entries = list(os.scandir(folders.pop()))
+        except OSError:
+            return True
+        folders += [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+        if any(_is_owned(one) for one in entries if not one.is_dir(follow_symlinks=False)):
+            return True
+    return False
 
 
 def hidden_in_etc() -> list[list[Any]]:
