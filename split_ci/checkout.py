@@ -236,7 +236,7 @@ def write_git_dir(folder: str, repo: Repo, stores: Sequence[str], commit: str = 
     """A git folder of its own: no remotes, no hooks, nobody's configuration, no conversion of contents; objects are
     read elsewhere.
     """
-    for one in ("objects/info", "refs/heads", "info"):
+    for one in ("objects/info", "objects/pack", "refs/heads", "info"):
         os.makedirs(os.path.join(folder, one))
     version = "[core]\n\trepositoryformatversion = 0\n"
     if repo.object_format != "sha1":
