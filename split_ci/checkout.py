@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
 
 PREFIX = "split-ci-checkouts-"
+YOUNG_SECONDS = 60
 QUICK_SECONDS = 0.2  # a checkout that costs no more isn't waited for
 ATTRIBUTES = "* -text -eol -crlf -filter -ident -working-tree-encoding -diff -merge\n"
 OPTIONS = (
@@ -290,7 +291,10 @@ def _prune_one(folder: str) -> None:
     try:
         held = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
-        return  # about to be locked by its maker, or not ours
+        with contextlib.suppress(OSError):
+            if time.time() - os.stat(folder).st_mtime > YOUNG_SECONDS:
+                remove(folder)  # whoever made it was killed while removing it
+        return  # else about to be locked by its maker
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from split_ci import checkout
-from split_ci.checkout import PREFIX, Pool
+from split_ci.checkout import PREFIX, Pool, prune
 from split_ci.errors import WorldError
 from split_ci.git import Repo
 from tests.builders import SOURCE, commit, git, make_repo
@@ -277,3 +278,12 @@ def test_object_stores_follow_alternates(root: Path, tmp_path: Path) -> None:
     assert checkout.object_stores(repo, repo.git_dir) == (str(tmp_path / "copy/.git/objects"), str(root / ".git/objects"))
     with Pool(repo) as pool, pool.checkout(head(root)) as one:
         assert files(one.folder) == FILES
+
+
+@pytest.mark.parametrize(("age", "left"), [(0, True), (3600, False)], ids=["just made", "half removed"])
+def test_what_has_no_lock_is_removed_when_it_is_old(tmp_path: Path, age: int, left: bool) -> None:
+    found = tmp_path / "split-ci-checkouts-x"
+    (found / "1/tree").mkdir(parents=True)
+    os.utime(found, (time.time() - age,) * 2)
+    prune(str(tmp_path))
+    assert found.exists() == left
