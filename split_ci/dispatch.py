@@ -61,6 +61,9 @@ class Dispatch:
         try:
             for future in [threads.submit(self._lane.run, lane) for lane in lanes]:
                 future.result()
+        except Exception:
+            threads.shutdown(cancel_futures=True)  # what the other lanes have paid for is published and recorded
+            raise
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)  # an interrupt does not wait for a model
             raise

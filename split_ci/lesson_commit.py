@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.coaching import checked_out_at
+from split_ci.forward import move_forward
 from split_ci.git import Repo, run_git
-from split_ci.refs import BOT_ENV, RefUpdate, checkout_locks, run_locking
+from split_ci.refs import BOT_ENV, RefUpdate
 from split_ci.store import Quarantine
 from split_ci.stream import commit_date, header, quoted
 
@@ -57,9 +58,7 @@ def commit_files(repo: Repo, onto: Onto, files: Mapping[str, bytes | None], mess
 def _fast_forward(repo: Repo, place: str, ref: str, commit: str, expected: str | None) -> str | None:
     own = run_git(["rev-parse", "--absolute-git-dir"], cwd=place).stdout.decode("utf-8", "surrogateescape").rstrip("\n")
     there = Repo(place, own, repo.common_dir, bare=False, object_format=repo.object_format)
-    args = ["merge", "--ff-only", "--no-autostash", "--quiet", commit]
-    done = run_locking(there, args, checkout_locks(there, ref, commit), env=BOT_ENV)
-    if done.returncode == 0:
+    if move_forward(there, commit, BOT_ENV) is None:
         return commit
     if repo.commit_or_none(ref) != expected:
         return None

@@ -6,6 +6,7 @@ that was typed is imported. One may have `quick(argv)`, which reads its plainest
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -27,6 +28,7 @@ GROUPS = {
     "for workflows (nobody needs these to use the others)": FOR_WORKFLOWS,
 }
 INTERRUPTED = 130
+HINTS = {errno.EMFILE: "ulimit -n 1024", errno.ENOSPC: 'df -h . "${TMPDIR:-/tmp}"', errno.EDQUOT: "quota"}
 
 
 def entry() -> NoReturn:
@@ -60,9 +62,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fault = WorldError(f"{where}{error.strerror or error}")
-        _say(f"split-ci: error: {fault.message}")
-        return fault.exit_code
+        _say(f"split-ci: error: {where}{error.strerror or error}", HINTS.get(error.errno or 0, ""))
+        return WorldError.exit_code
     except Exception as error:  # noqa: BLE001 - the funnel: a bug is written down and is exit 3, never a verdict
         from split_ci.report.crash import write_log  # noqa: PLC0415
 

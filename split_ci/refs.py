@@ -24,6 +24,9 @@ BOT_ENV = {
     for field, value in (("NAME", "split-ci[bot]"), ("EMAIL", "split-ci[bot]@users.noreply.github.com"))
 }
 _LOCK = re.compile(r"Unable to create '([^\n]*\.lock)': File exists")
+_IN_THE_WAY = re.compile(
+    r"exists; cannot create|blocking reference|but expected|already exists|unable to resolve|nonexistent object"
+)
 _REF = re.compile(r"(?:cannot lock ref|cannot update ref|cannot delete ref) '([^'\n]*)'")
 
 
@@ -114,7 +117,7 @@ def _losers(repo: Repo, updates: Sequence[RefUpdate], said: str) -> list[RefUpda
     """The updates whose ref is not as expected, or can't be made because of another ref's name."""
     now = repo.refs()
     lost = [u for u in updates if now.get(u.ref) != u.expected]
-    if not lost and not _LOCK.search(said):
+    if not lost and _IN_THE_WAY.search(said):
         named = set(_REF.findall(said))
         lost = [u for u in updates if u.ref in named]
     return lost

@@ -25,7 +25,7 @@ from split_ci.stream import BOT, Ground, commit_commands, commit_date, header, n
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import IO, Self
 
     from split_ci.changeset import Changeset
     from split_ci.git import Objects, Repo
@@ -94,6 +94,10 @@ class Quarantine:
         self._objects = None
         if hasattr(self, "git_dir"):
             shutil.rmtree(self.git_dir, ignore_errors=True)
+            if os.path.isdir(
+                self.git_dir
+            ):  # an interrupted thread still wrote there: left to the next run, as its lock says
+                _mark_abandoned(self.git_dir)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -186,19 +190,19 @@ class Quarantine:
 
     def _import(self, stream: Iterable[bytes]) -> list[str]:
         """Runs fast-import; the commit ids by mark, from 1. Standard error goes to a file, so that no pipe can fill."""
-        marks, said = os.path.join(self.git_dir, "marks"), os.path.join(self.git_dir, "said")
+        marks = os.path.join(self.git_dir, "marks")
         argv = [
             "git", *FENCE, "-c", "core.fsync=none", "--git-dir", self.git_dir,
             "fast-import", "--quiet", "--force", "--done", "--date-format=raw", f"--export-marks={marks}",
         ]  # fmt: skip
-        with open(said, "wb") as errors:
+        with _scratch() as said:
             process = subprocess.Popen(
-                argv, cwd=self.git_dir, env=clean_env(ALONE), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+                argv, cwd=self.git_dir, env=clean_env(ALONE), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
             )
             _feed(process, stream)
-        if process.returncode:
-            with open(said, encoding="utf-8", errors="replace") as file:
-                raise GitError(["fast-import"], process.returncode, _first_fault(file.read()))
+            if process.returncode:
+                said.seek(0)
+                raise GitError(["fast-import"], process.returncode, _first_fault(said.read().decode(errors="replace")))
         with open(marks, encoding="ascii") as file:
             found = dict(line.split() for line in file)
         return [found[f":{mark}"] for mark in range(1, len(found) + 1)]
@@ -218,6 +222,13 @@ class _Base:
         """The ids of those paths that are files in the base."""
         entries = ((path, self._tree.entry(path)) for path in paths)
         return {path: entry.oid for path, entry in entries if entry is not None and entry.mode != FOLDER}
+
+
+def _scratch() -> IO[bytes]:
+    """A file in memory where there is such a thing: a full disk must not keep git from saying that it is full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("split-ci"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _feed(process: subprocess.Popen[bytes], stream: Iterable[bytes]) -> None:
@@ -268,6 +279,11 @@ def prune_leftovers(store: str) -> None:
             folder = os.path.join(store, name)
             if _abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mark_abandoned(folder: str) -> None:
+    with suppress(OSError), open(os.path.join(folder, "lock"), "ab"):
+        pass
 
 
 def _abandoned(folder: str) -> bool:

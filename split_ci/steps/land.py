@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches
 from split_ci.errors import UsageError
+from split_ci.forward import move_forward
 from split_ci.merge import commit_tree, merge_trees
 from split_ci.ports import Outcome
-from split_ci.refs import checkout_locks, lock_fault, run_locking
 from split_ci.spec import parse_spec
 from split_ci.store import Quarantine
 from split_ci.stream import one_line
@@ -31,6 +31,7 @@ UNDER_WAY = {
     "MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase", "rebase-apply": "a rebase", "sequencer": "a cherry-pick or revert",
 }  # fmt: skip
+OWN_FILTERS = {"GIT_LFS_SKIP_SMUDGE": "0"}  # the user's run, as in any checkout of theirs
 OWN_WORDS = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL")
 
 
@@ -179,33 +180,14 @@ def _move_forward(repo: Repo, merges: Sequence[_Merge]) -> list[Landed]:
     """Moves the work tree to the last merge; where local changes are in the way, as far as they let it."""
     if not merges:
         return []
-    if _forward(repo, merges[-1].commit) is None:
+    if move_forward(repo, merges[-1].commit, OWN_FILTERS) is None:
         return [Landed(merge.id, Outcome("done"), merge.commit) for merge in merges]
     told = []
     for merge in merges:
-        fault = _forward(repo, merge.commit)
+        fault = move_forward(repo, merge.commit, OWN_FILTERS)
         told.append(
             Landed(merge.id, Outcome("blocked", fault) if fault else Outcome("done"), None if fault else merge.commit)
         )
         if fault:
             break
     return told
-
-
-def _forward(repo: Repo, commit: str) -> str | None:
-    """Why `git merge --ff-only` said no; None where it is done. The user's own filters run, as in any checkout of theirs."""
-    locks = checkout_locks(repo, repo.ask("symbolic-ref", "--quiet", "HEAD") or "HEAD", commit)
-    args = ["merge", "--ff-only", "--no-autostash", "--no-verify-signatures", "--no-stat", "--quiet", commit]
-    done = run_locking(repo, args, locks, env={"GIT_LFS_SKIP_SMUDGE": "0"})
-    if done.returncode == 0:
-        return None
-    fault = lock_fault(done.stderr.decode(errors="replace"))
-    if fault:
-        return f"{fault.message}: {fault.hint}"
-    said = done.stderr.decode(errors="replace").splitlines()
-    files = [line.strip() for line in said if line.startswith("\t")]
-    if files:
-        return f"local changes are in the way, and stay: {', '.join(files)}"
-    if any("Not possible to fast-forward" in line for line in said):
-        return "the branch moved on meanwhile: split-ci land goes on from there"
-    return next((line for line in said if line.startswith(("error:", "fatal:"))), "git merge --ff-only said no")
