@@ -365,7 +365,8 @@ def test_killed_anywhere_and_run_again(repo: Path) -> None:
         process.wait()
         process.stdout.close()
         until = time.monotonic() + 20
-        while [left for left in leftovers(repo) if PREFIX not in left and "/intents/" not in left]:  # the git that changes refs comes to its end
+        # the git that changes refs comes to its end
+        while [left for left in leftovers(repo) if PREFIX not in left and "/intents/" not in left]:
             assert time.monotonic() < until
             time.sleep(0.01)
         git(repo, "fsck", "--strict", "--no-dangling")
