@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def read_text(path: str, limit: int = MAX_JSON) -> str:
-    """A regular file's UTF-8 text. Raises UsageError where there is none, Refused where it is too large or no text."""
+    """A regular file's UTF-8 text. Raises UsageError where there is none, Refused for a link, a size or no text."""
+    if os.path.islink(path):
+        raise Refused(f"{path}: a symbolic link, not a file")
     if not os.path.isfile(path):
         raise UsageError(f"{path}: no such file")
     with open(path, "rb") as file:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from split_ci.changeset import Changeset
     from split_ci.git import Repo
     from split_ci.results import Results
+    from split_ci.spec import Spec
     from split_ci.store import Built, Gated, Quarantine
 
 TRIES = 12
@@ -74,7 +75,7 @@ def publish(
 def _decide(one: Gated, results: Results | None, standing: Branches) -> tuple[Published, list[RefUpdate]]:
     """What becomes of one changeset, as refs are now, and the updates that make it so."""
     changeset, built = one.changeset, one.built
-    refusal = one.refusal or judged(changeset, built, results)
+    refusal = one.refusal or judged(changeset, built, results, one.spec)
     if built is None:
         return Published(changeset.id, refusal or Outcome("refused", "no commit was built")), []
     attempt, kept = standing.attempt_ref(changeset.id, built.commit)
@@ -93,21 +94,33 @@ def _decide(one: Gated, results: Results | None, standing: Branches) -> tuple[Pu
     return done, [*keep, update]
 
 
-def judged(changeset: Changeset, built: Built | None, results: Results | None) -> Outcome | None:
+def judged(changeset: Changeset, built: Built | None, results: Results | None, spec: Spec | None = None) -> Outcome | None:
     """Why a changeset gets no branch by what its criteria said; None where they are green, and are this changeset's."""
     if results is None:
         return Outcome("failed", "its criteria were not run")
+    if not results.criteria:
+        return Outcome("failed", "there is no criterion")
+    fault = _unbound(changeset, built, results, spec)
+    if fault:
+        return Outcome("refused", f"rule results: {fault}")
+    wrong = next((c for c in results.criteria if c.red is False or c.green is not True), None)
+    return Outcome("failed", f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}") if wrong else None
+
+
+def _unbound(changeset: Changeset, built: Built | None, results: Results, spec: Spec | None) -> str | None:
+    """Why results are not those of this changeset, of its tree, or of what its spec asks for."""
     bound = (results.id, results.digest, results.base, results.changeset)
     if bound != (changeset.id, changeset.digest, changeset.base, digest_of(changeset)):
-        return Outcome("refused", "rule results: they are of another changeset")
+        return "they are of another changeset"
     if built is not None and results.tree != built.tree:
-        return Outcome("refused", f"rule results: they are of the tree {results.tree[:12]}, not of {built.tree[:12]}")
-    if results.ok:
+        return f"they are of the tree {results.tree[:12]}, not of {built.tree[:12]}"
+    if spec is None:
         return None
-    wrong = next((c for c in results.criteria if c.red is False or c.green is not True), None)
-    if wrong is None:
-        return Outcome("failed", "there is no criterion")
-    return Outcome("failed", f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}")
+    if [(c.id, c.run) for c in results.criteria] != [(c.id, str(c)) for c in spec.accept]:
+        return "they are not of the criteria that the spec asks for"
+    pairs = zip(spec.accept, results.criteria, strict=True)
+    unseen = next((asked.id for asked, one in pairs if not asked.guard and one.red is None and one.green), None)
+    return f"nothing is said of {unseen} on the base" if unseen else None  # green counts where the base was seen red
 
 
 def _branch_update(one: Gated, built: Built, known: Branch | None, standing: Branches) -> tuple[Outcome, RefUpdate | None]:
