@@ -64,7 +64,7 @@ def split_ci(
     """The command line, as its own process. `code` None takes any exit code."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "split_ci", *args],
-        cwd=cwd, env=clean_env({**PERSON, "NO_COLOR": "1", "PYTHONPATH": SOURCE, **(env or {})}),
+        cwd=cwd, env=clean_env({**PERSON, "GITHUB_REPOSITORY": "", "NO_COLOR": "1", "PYTHONPATH": SOURCE, **(env or {})}),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if code is not None:

@@ -2,6 +2,7 @@
 
 Without a name, every spec that is ready at the base and has no result yet. A spec that is named may be a draft, or a
 file that isn't committed. Your work tree, index, stash and HEAD are not touched: the results are branches `split-ci/<id>`.
+It works here, whatever `forge` the configuration names: nothing is pushed.
 
 examples:
   split-ci run                             everything that is ready
