@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from split_ci.config import Config
-    from split_ci.git import Repo
-    from split_ci.ports import Forge
 
 SUMMARY = "post a review on its result"
 
@@ -28,6 +25,7 @@ def run(args: Namespace) -> int:
     from split_ci.commands.review import read_file
     from split_ci.config import find_config
     from split_ci.errors import Refused
+    from split_ci.forges import build
     from split_ci.git import Repo
     from split_ci.report.terminal import say, say_json
     from split_ci.steps.comment import STATUS, comment, unread
@@ -42,7 +40,7 @@ def run(args: Namespace) -> int:
         fault = unread(repo, verdict, config.specs)
         if fault:
             raise Refused(f"{path}: {fault}", hint="split-ci review")
-    forge = build_forge(repo, config)
+    forge = build(repo, config)
     for verdict in verdicts:
         comment(forge, verdict)
     if args.format == "json":
@@ -57,20 +55,3 @@ def run(args: Namespace) -> int:
         for verdict in verdicts:
             say(f"{verdict.id}: {verdict.decision} on {verdict.head[:12]}")
     return 0
-
-
-def build_forge(repo: Repo, config: Config) -> Forge:
-    """The forge that the configuration names. Raises UsageError."""
-    from importlib.util import find_spec
-
-    from split_ci.errors import UsageError
-    from split_ci.forges.local import Local
-
-    if config.forge == "local":
-        return Local(repo)
-    if find_spec(f"split_ci.forges.{config.forge}") is None:
-        raise UsageError(f"forge: {config.forge!r} is not one of this version: local", hint="forge: local in .split-ci.yaml")
-    from importlib import import_module
-
-    forge: Forge = import_module(f"split_ci.forges.{config.forge}").build(repo, config)
-    return forge

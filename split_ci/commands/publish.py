@@ -29,8 +29,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from split_ci.commands.comment import build_forge
     from split_ci.config import find_config
+    from split_ci.forges import build
     from split_ci.git import Repo
     from split_ci.handoff import given_specs, read_changeset, read_results, same_base
     from split_ci.steps.gate import gate
@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
 
     repo = Repo.find()
     config = find_config(repo)
-    build_forge(repo, config)  # before anything is made: a forge that is asked for and isn't there is no forge `local`
+    build(repo, config)  # before anything is made: a forge that is asked for and isn't there is no forge `local`
     changeset, results = read_changeset(args.changeset), read_results(args.accept)
     same_base(repo, changeset, args.base)
     with Quarantine(repo) as quarantine:

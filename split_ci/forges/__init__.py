@@ -1,0 +1,33 @@
+"""Forges: the `forge` of the configuration is a row here, and its module is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from split_ci.errors import UsageError
+
+if TYPE_CHECKING:
+    from split_ci.config import Config
+    from split_ci.git import Repo
+    from split_ci.ports import Forge
+
+FORGES = {"local": "split_ci.forges.local"}
+
+
+class Adapter(Protocol):
+    """What a module of the table has: the forge of a repository."""
+
+    def make(self, repo: Repo, config: Config) -> Forge: ...
+
+
+def build(repo: Repo, config: Config) -> Forge:
+    """The forge that the configuration names. Raises UsageError where this version has none of that name."""
+    module = FORGES.get(config.forge)
+    if module is None:
+        known = ", ".join(FORGES)
+        raise UsageError(
+            f"forge: {config.forge!r} is not one of this version: {known}", hint="forge: local in .split-ci.yaml"
+        )
+    adapter: Adapter = import_module(module)
+    return adapter.make(repo, config)

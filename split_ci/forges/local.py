@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from split_ci.changeset import Changeset
+    from split_ci.config import Config
     from split_ci.git import Repo
     from split_ci.verdict import Verdict
 
@@ -46,3 +47,8 @@ class Local:
                 if not quarantine.admit([update], why="split-ci comment"):
                     return True
         raise WorldError("refs/notes/split-ci-review kept moving while it was written", again=True)
+
+
+def make(repo: Repo, config: Config) -> Local:  # noqa: ARG001 - the table's signature
+    """The forge of a repository."""
+    return Local(repo)
