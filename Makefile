@@ -56,6 +56,7 @@ test-agents: .venv/dev .venv/agents/done
 lock:
 	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.lock
 	$(LOCK) --constraint requirements/dev.lock pyproject.toml --output-file requirements/run.lock
+	$(LOCK) --constraint requirements/dev.lock --extra all pyproject.toml --output-file split_ci/templates/github/requirements.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		requirements/agents.in --output-file requirements/agents.lock
 	cd requirements/agents && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
