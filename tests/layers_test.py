@@ -46,10 +46,10 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
-        prices survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare checkout prompts proof
+        provenance prices survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare checkout prompts proof
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search
         proc starting branches ledger notes store forward refs intent git stream
-        cgroup covers listeners workflows provenance
+        cgroup covers listeners workflows
     """,
     "words": """
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
