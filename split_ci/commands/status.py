@@ -5,6 +5,7 @@ It fetches what the remote knows of reviews, costs and attempts first; `--offlin
 examples:
   split-ci status
   split-ci status --offline --format json
+  split-ci status --fetch        only bring here what the remote knows: a workflow's jobs start from a new clone
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ SUMMARY = "every spec: state, branch, criteria, cost, what it waits for"
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--offline", action="store_true", help="only what is here: fetch nothing")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--offline", action="store_true", help="only what is here: fetch nothing")
+    how.add_argument("--fetch", action="store_true", help="only fetch, and say nothing of specs")
     parser.add_argument("--at", metavar="REV", help="the commit whose specs are meant (default: HEAD)")
 
 
@@ -26,12 +29,15 @@ def run(args: Namespace) -> int:
     from split_ci.config import find_config
     from split_ci.git import Repo
     from split_ci.mirror import fetch
-    from split_ci.report.status import show
+    from split_ci.report.status import fetched, show
     from split_ci.steps.status import default_rev, status
 
     repo = Repo.find()
     if not args.offline:
-        fetch(repo)
+        there = fetch(repo)
+        if args.fetch:
+            fetched(there=there, as_json=args.format == "json")
+            return 0
     rev = repo.commit(args.at) if args.at else default_rev(repo)
     show(status(repo, find_config(repo), rev), args.format)
     return 0
