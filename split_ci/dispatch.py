@@ -73,7 +73,7 @@ class Dispatch:
         repo = self.ground.repo
         with repo.objects() as objects:
             standing = branches.read(repo, objects, {spec.id for spec in specs}).by_id
-            heads = starting.heads_of_needs(repo, objects, specs)
+            heads = starting.heads_of_needs(repo, objects, specs, self.ground.base, self.ground.config.specs)
         heads.update({name: done.head for name, done in self.finished.items()})
         works = [self._start(spec, standing.get(spec.id), heads, faults.get(spec.id)) for spec in specs]
         return self._lane.reviewed_first([work for work in works if work])
@@ -90,7 +90,7 @@ class Dispatch:
         base = starting.base_of(ground.repo, spec, ground.base, heads, ground.config.specs)
         if isinstance(base, Outcome):
             return self._end(done._replace(outcome=base))
-        resumed = starting.resumed(ground.repo, spec, branch, base, ground.base)
+        resumed = starting.resumed(ground.repo, spec, branch, base, ground.base, ground.config.specs)
         if resumed:
             return self._resume(spec, resumed)
         if fault:

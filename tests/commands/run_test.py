@@ -199,7 +199,10 @@ def test_a_need_that_failed_blocks(tmp_path: Path) -> None:
     found = dispatched(repo, code=1)
     assert found["first"]["outcome"] == "failed"
     assert "a1" in found["first"]["reason"]
-    assert (found["second"]["outcome"], found["second"]["reason"]) == ("blocked", "it needs first, which has no result")
+    assert (found["second"]["outcome"], found["second"]["reason"]) == (
+        "blocked",
+        "it needs first, which has no result of its present text",
+    )
 
 
 def test_a_need_that_changed_makes_its_dependents_anew(tmp_path: Path) -> None:
@@ -219,6 +222,19 @@ def test_a_need_that_landed_is_no_need(tmp_path: Path) -> None:
     commit(repo, {"specs/second.md": SECOND})
     one = dispatched(repo)["second"]
     assert (one["outcome"], one["base"]) == ("done", git(repo, "rev-parse", "HEAD"))
+
+
+def test_a_need_that_landed_with_another_text_makes_its_dependents_anew(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {**FILES, "specs/second.md": SECOND})
+    old = dispatched(repo)["second"]["head"]
+    commit(repo, {"specs/first.md": FIRST.replace("title: A change", "title: The same change")})
+    found = dispatched(repo, "second", code=1)["second"]
+    assert (found["outcome"], found["reason"]) == ("blocked", "it needs first, which has no result of its present text")
+    dispatched(repo, "first")
+    landed(repo)
+    again = dispatched(repo)["second"]
+    assert (again["outcome"], again["base"]) == ("done", git(repo, "rev-parse", "HEAD"))
+    assert again["head"] != old
 
 
 def test_overlap_orders_the_work_and_does_not_stack(tmp_path: Path) -> None:
