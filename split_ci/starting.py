@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci import branches, ledger
 from split_ci.git import run_git
 from split_ci.notes import review_of
+from split_ci.pending import landed
 from split_ci.ports import Outcome
 from split_ci.refs import BOT_ENV
 
@@ -17,8 +18,22 @@ if TYPE_CHECKING:
     from split_ci.branches import Branch
     from split_ci.git import Objects, Repo
     from split_ci.ledger import Entry
+    from split_ci.ports import Tree
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
+
+
+UNCHANGED = Outcome("unchanged", "this generation has a result")
+LANDED = Outcome("unchanged", "it has landed")
+
+
+def left_alone(branch: Branch) -> Outcome:
+    """Of a branch that holds a person's commit."""
+    return Outcome("blocked", f"{branch.name} holds {branch.foreign[0][:12]}, which is not the bot's: it is left alone")
+
+
+def no_result_of(need: str) -> Outcome:
+    return Outcome("blocked", f"it needs {need}, which has no result of its present text")
 
 
 class Resumed(NamedTuple):
@@ -40,7 +55,7 @@ def base_of(repo: Repo, spec: Spec, base: str, heads: Mapping[str, str | None], 
             continue
         head = heads.get(need)
         if head is None:
-            return Outcome("blocked", f"it needs {need}, which has no result of its present text")
+            return no_result_of(need)
         wanted.append(head)
     return _merged(repo, wanted) if wanted else base
 
@@ -71,6 +86,13 @@ def _commit(repo: Repo, tree: str, parents: Sequence[str]) -> str:
     env = {**BOT_ENV, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
     args = [word for parent in parents for word in ("-p", parent)]
     return repo.git("commit-tree", tree, *args, "-m", "merge what a spec needs", env=env).decode().strip()
+
+
+def landed_already(tree: Tree, specs: Sequence[Spec], folder: str) -> frozenset[str]:
+    """Those of the specs that have landed in a tree, in the very text that they have."""
+    done = landed(tree, folder)
+    files = ((spec, tree.read(f"{folder}/landed/{spec.id}.md")) for spec in specs if spec.id in done)
+    return frozenset(spec.id for spec, file in files if file and sha256(file.data).hexdigest() == spec.digest)
 
 
 def landed_text(repo: Repo, commit: str, id_: str, specs: str) -> str | None:
