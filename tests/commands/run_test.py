@@ -315,7 +315,7 @@ def test_dry_run_tells_what_a_run_then_does(tmp_path: Path) -> None:
     foreseen, real = dispatched(repo, "--dry-run", code=1), dispatched(repo, code=1)
     assert {id_: one["outcome"] for id_, one in foreseen.items()} == {id_: one["outcome"] for id_, one in real.items()}
     assert [real[id_]["outcome"] for id_ in ("first", "second", "stale", "asks", "onto", "nothing")] == [
-        "unchanged", "unchanged", "stale", "failed", "refused", "refused",
+        "unchanged", "unchanged", "stale", "failed", "blocked", "refused",
     ]  # fmt: skip
 
 
