@@ -30,7 +30,7 @@ LAYERS: dict[str, str] = {
         report.terminal
     """,
     "the loop": """
-        dispatch lane selection
+        dispatch foresee lane selection
     """,
     "steps": """
         steps steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.gate
