@@ -121,9 +121,11 @@ class Lane:
         """Whether a spec's first round asks a model."""
         return bool(instructs(spec)) and bool(self._rungs(spec))
 
-    def end(self, done: Finished) -> None:
-        """A spec has ended; whoever watches is told."""
+    def end(self, done: Finished, fault: WorldError | None = None) -> None:
+        """A spec has ended; whoever watches is told. What was paid for is kept where a `fault` of the world ended it."""
         self._finished[done.id] = done
+        if fault is None and done.outcome.name != "blocked":
+            self.ground.journals.end(done.id)
         total = done.architect + done.implementer
         self.ground.watch(Event(done.id, done.outcome.name, done.outcome.reason, usd=total.usd, outcome=done.outcome))
 
@@ -141,7 +143,7 @@ class Lane:
             elif one.results and _can_be_mended(one.results) and self._may_go_on(work):
                 again.append(work._replace(round=work.round + 1, red=_not_green(one.results)))
             else:
-                self.end(work.done)
+                self.end(work.done, one.made.fault)
         return again + self._review(ready)
 
     def _may_go_on(self, work: Work) -> bool:

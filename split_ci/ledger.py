@@ -210,14 +210,22 @@ def append(quarantine: Quarantine, entries: Iterable[Entry]) -> RefUpdate | None
     wanted: dict[str, list[Entry]] = {}
     for entry in entries:
         wanted.setdefault(entry.commit or entry.base, []).append(entry)
+        if entry.commit and entry.base and entry.usage.calls:
+            wanted.setdefault(entry.base, []).append(entry)
     return put(quarantine, REF, wanted, _union, "record what attempts cost")
 
 
-def _union(note: bytes | None, entries: Sequence[Entry]) -> bytes:
+def _union(at: str, note: bytes | None, entries: Sequence[Entry]) -> bytes:
+    """The note on an object with the entries that belong there. What was told on the base of an attempt that was cut off
+    goes, once its own commit tells the whole of it.
+    """
+    here = [entry for entry in entries if at == (entry.commit or entry.base)]
     if note is None:
-        return text_of(entries)
+        return text_of(here)
+    over = {(entry.id, entry.attempt, entry.role) for entry in entries if entry not in here}
+    told = [e for e in entries_in(note) if e.reason != INTERRUPTED or (e.id, e.attempt, e.role) not in over]
     kept = "".join(line + "\n" for line in foreign_lines(note)).encode()
-    return kept + text_of([*entries_in(note), *entries])
+    return kept + text_of([*told, *here])
 
 
 def note_updates(quarantine: Quarantine, entries: Iterable[Entry], verdicts: Iterable[Verdict]) -> list[RefUpdate]:

@@ -74,7 +74,8 @@ class Asker(NamedTuple):
 class Request(NamedTuple):
     """One call. `system` and the first messages are the stable parts (prompt caches hit on them); `schema` asks for JSON.
 
-    `seconds` is the deadline of the whole call, an SDK's own retries included.
+    `seconds` is the deadline of the whole call, an SDK's own retries included. `topic` is never sent: what a conversation is
+    about, without its marks and times. The same topic and the same answers so far are the same question (empty: never).
     """
 
     system: str
@@ -83,6 +84,7 @@ class Request(NamedTuple):
     schema: Mapping[str, Any] | None = None
     asker: Asker = Asker()
     seconds: float | None = None
+    topic: str = ""
 
 
 class Reply(NamedTuple):
@@ -144,6 +146,7 @@ class Task(NamedTuple):
     files: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     asked: tuple[tuple[str, ...], ...] = ()
+    topic: str = ""  # of the requests
 
 
 class Attempt(NamedTuple):
@@ -157,6 +160,20 @@ class Attempt(NamedTuple):
     outcome: Outcome
     transcript: tuple[Message, ...] = ()
     fault: WorldError | None = None
+
+
+class Past(NamedTuple):
+    """What a run that died had paid for of one attempt, which goes on under its id: its answers by their question, and what
+    its implementer made, where it had ended.
+    """
+
+    attempt: str
+    at: str
+    lessons: tuple[str, ...]
+    lessons_at: str | None
+    usage: Usage
+    answers: Mapping[str, Reply]
+    made: Attempt | None = None
 
 
 class Implementer(Protocol):

@@ -146,6 +146,15 @@ class Place:
             lines += [json.loads(line) for line in git(self.repo, "cat-file", "blob", row.split()[0]).splitlines()]
         return lines
 
+    def calls(self) -> int:
+        """How many calls the ledger says were paid for."""
+        return sum(line["usage"]["calls"] for line in self.ledger())
+
+    def in_flight(self) -> int:
+        """How many calls had left and not ended when the run was killed."""
+        text = "".join(path.read_text() for path in (self.repo / ".git/split-ci/journal").glob("*.jsonl"))
+        return text.count('"event":"started"') - text.count('"event":"ended"')
+
     def left(self) -> list[str]:
         """Locks, quarantines, journals, intents and checkouts that nobody owns."""
         own = self.repo / ".git/split-ci"
@@ -170,6 +179,7 @@ def place(seed: Path, tmp_path: Path) -> Iterator[Place]:
 
 
 def as_if_never_killed(place: Place, whole: Place) -> None:
+    lost = place.in_flight()
     code = place.run()
     said = (place.repo.parent / "said").read_text()
     assert code == 0, said
@@ -179,6 +189,7 @@ def as_if_never_killed(place: Place, whole: Place) -> None:
     assert len(attempts) == len(set(attempts))
     paid = [{(line["id"], line["role"], line["round"]) for line in lines} for lines in (ledger, whole.ledger())]
     assert paid[0] == paid[1]
+    assert place.calls() == whole.calls() + lost
     assert place.left() == []
 
 
