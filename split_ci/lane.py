@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
     from split_ci.journals import Journals
     from split_ci.ledger import Entry
-    from split_ci.ports import Implementer, Reviewer
+    from split_ci.ports import Implementer, Reviewer, Role
     from split_ci.refs import RefUpdate
     from split_ci.results import CriterionResult, Results
     from split_ci.settings import Config
@@ -79,7 +79,9 @@ class Finished(NamedTuple):
 
 
 class Work(NamedTuple):
-    """One spec at one round. `parent` is the branch's head, once there is one; `red` are criteria to mend."""
+    """One spec at one round. `parent` is the branch's head, once there is one; `red` are criteria to mend; `earlier` is the
+    review of the round before; `spent` is what earlier runs paid, by role.
+    """
 
     spec: Spec
     base: str
@@ -89,6 +91,13 @@ class Work(NamedTuple):
     findings: tuple[Finding, ...] = ()
     red: tuple[CriterionResult, ...] = ()
     verdict: Verdict | None = None
+    earlier: Verdict | None = None
+    spent: Mapping[str, Usage] = {}
+
+    def cost(self, role: Role) -> Usage:
+        """What the spec has cost in a role, in all of its rounds."""
+        here = self.done.architect if role == "architect" else self.done.implementer
+        return self.spent.get(role, Usage()) + here
 
 
 class Judged(NamedTuple):
@@ -161,7 +170,7 @@ class Lane:
             ground.watch(Event(work.spec.id, state, f"round {work.round}" if work.round > 1 else "", round=work.round))
             if state == "asking":
                 ground.acceptance.expect(work.spec, work.base)
-        jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.done.implementer) for w in works]
+        jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.cost("implementer")) for w in works]
         return implement(
             ground.repo, jobs, config=ground.config, implementers=ground.implementers, lessons=library.lessons,
             lessons_at=library.commit, open_journal=ground.journals.open, day=ground.day, parallel=ground.jobs,
@@ -225,7 +234,8 @@ class Lane:
         for work, _ in ready:
             ground.watch(Event(work.spec.id, "reviewing"))
         subjects = [
-            Subject(work.spec, work.base, str(work.done.head), results, work.verdict, work.round) for work, results in ready
+            Subject(work.spec, work.base, str(work.done.head), results, work.earlier, work.round, work.cost("architect"))
+            for work, results in ready
         ]
         verdicts = review_all(ground.repo, subjects, ground.reviewers, lessons=library.lessons)
         with self._alone:
@@ -259,7 +269,9 @@ class Lane:
             return None
         if not self._may_go_on(work):
             return None
-        return work._replace(round=work.round + 1, parent=work.done.head, findings=verdict.findings, red=(), verdict=verdict)
+        return work._replace(
+            round=work.round + 1, parent=work.done.head, findings=verdict.findings, red=(), verdict=verdict, earlier=verdict
+        )
 
 
 def _worth_keeping(outcome: Outcome, usage: Usage) -> bool:

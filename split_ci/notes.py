@@ -127,6 +127,12 @@ def review_of(repo: Repo, commit: str) -> Verdict | None:
     return verdict if verdict and verdict.head == commit else None
 
 
+def review_before(repo: Repo, commit: str) -> Verdict | None:
+    """The review of the round before: of the commit that this one goes on from."""
+    parent = repo.commit_or_none(f"{commit}^")
+    return review_of(repo, parent) if parent else None
+
+
 def reviews(repo: Repo) -> dict[str, Verdict]:
     """Head commit -> its review, for all that there are."""
     found = {oid: verdict_in(note) for oid, note in notes(repo, REVIEWS).items()}

@@ -196,6 +196,7 @@ class Case(NamedTuple):
     results: Results | None
     lessons: tuple[Lesson, ...]  # live ones, from the trusted branch
     earlier: Verdict | None = None  # of the round before
+    spent: Usage = Usage()  # by the reviewers on earlier rounds
     round: int = 1
     tree: str = ""  # the head's tree id: results are bound to it
     mentions: Mapping[str, list[tuple[int, str]]] | None = (

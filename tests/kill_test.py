@@ -132,10 +132,14 @@ class Place:
         }
 
     def reviews(self) -> list[str]:
-        """Each branch's commits, in their order, and whether they have a review."""
-        noted = {line.split()[1] for line in git(self.repo, "notes", "--ref=split-ci-review", "list").splitlines()}
+        """Each branch's commits, in their order, with the decision on each and what became of earlier findings."""
+        notes = [line.split() for line in git(self.repo, "notes", "--ref=split-ci-review", "list").splitlines()]
+        said = {}
+        for note, oid in notes:
+            verdict = json.loads(git(self.repo, "cat-file", "blob", note).splitlines()[-1])
+            said[oid] = f"{verdict['decision']} {verdict['summary']}"
         return [
-            f"{name} {oid in noted}"
+            f"{name} {said.get(oid)}"
             for name in ("first", "second")
             for oid in git(self.repo, "rev-list", "--reverse", f"main..split-ci/{name}").splitlines()
         ]

@@ -111,6 +111,8 @@ def read_file(path: str, limit: int) -> str:
 def subject_of(repo: Repo, config: Config, name: str, results: Results | None, number: int = 1) -> Subject:
     """A result by its branch, its spec's id or its commit, with the spec that it carries. Raises UsageError or Refused."""
     from split_ci.errors import Refused, UsageError
+    from split_ci.notes import review_before
+    from split_ci.ports import Usage
     from split_ci.spec import parse_spec
     from split_ci.steps.review import Subject
     from split_ci.steps.status import read_head
@@ -130,4 +132,6 @@ def subject_of(repo: Repo, config: Config, name: str, results: Results | None, n
     if parsed.spec is None:
         first = parsed.problems[0]
         raise Refused(f"{path}:{first.line}: {first.code}: {first.message}", hint=f"split-ci explain {first.code}")
-    return Subject(parsed.spec, repo.commit(base), commit, results, round=number)
+    earlier = review_before(repo, commit) if number > 1 else None
+    spent = earlier.usage if earlier else Usage()
+    return Subject(parsed.spec, repo.commit(base), commit, results, earlier, number, spent)

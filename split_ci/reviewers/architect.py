@@ -96,8 +96,7 @@ class Architect:
     def _account(self, case: Case, journal: Journal) -> Account:
         spec = case.spec
         caps = caps_of(spec.limits, self._config.limits)
-        spent = case.earlier.usage if case.earlier else Usage()
-        return Account(caps, Asker("architect", spec.id, case.round), journal, day=self._day, spent=spent)
+        return Account(caps, Asker("architect", spec.id, case.round), journal, day=self._day, spent=case.spent)
 
     def _read(self, case: Case, account: Account, topic: str, read: list[Read]) -> str:
         """Shows every page and adds what was judged to `read`. Why not all of it was judged, or nothing."""

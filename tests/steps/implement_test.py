@@ -220,7 +220,7 @@ def test_lessons_that_fit_are_carried(repo: Repo) -> None:
 def test_every_paid_attempt_is_journaled(repo: Repo) -> None:
     opened: list[Entry] = []
 
-    def open_journal(entry: Entry) -> Journal:
+    def open_journal(entry: Entry, _topic: str) -> Journal:
         opened.append(entry)
         return Silent()
 
