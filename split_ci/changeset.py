@@ -59,6 +59,7 @@ class Changeset(NamedTuple):
     lessons_at: str | None = None  # the trusted commit that they were read from
     parent: str | None = None  # the branch's head, for a new round; the base else
     round: int = 1
+    held: tuple[str, ...] = ()  # ids of lessons that the brief was to do without
 
 
 def dump(changeset: Changeset) -> str:
@@ -113,6 +114,7 @@ def load(text: str) -> Changeset:
         lessons_at=fields.hex_or_none("lessons_at"),
         parent=fields.hex_or_none("parent"),
         round=fields.integer("round", 1, 1000),
+        held=fields.texts("held", 1000, 63) if "held" in fields else (),
     )
     fields.end()
     _judge(found)

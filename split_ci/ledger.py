@@ -60,6 +60,7 @@ class Entry(NamedTuple):
     criteria: tuple[CriterionSummary, ...] = ()
     decision: str = ""  # of a review
     recorded: bool = False  # a scripted model spoke
+    held: tuple[str, ...] = ()  # lessons that the brief was to do without (`coaching.holdout`)
 
 
 def now() -> str:
@@ -90,6 +91,7 @@ def entry_of_changeset(
         edits=dict(changeset.edits),
         lessons=changeset.lessons,
         lessons_at=changeset.lessons_at,
+        held=changeset.held,
         criteria=summary,
     )
 
@@ -144,6 +146,7 @@ def read_line(line: str) -> Entry:
         criteria=fields.objects("criteria", _read_criterion, 1000),
         decision=fields.one_of("decision", DECISIONS),
         recorded=fields.flag("recorded"),
+        held=fields.texts("held", 1000, 63) if "held" in fields else (),
     )
     fields.end()
     return entry

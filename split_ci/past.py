@@ -45,7 +45,9 @@ class Told(NamedTuple):
 
     def past(self) -> Past:
         entry = self.entry
-        return Past(entry.attempt, entry.at, entry.lessons, entry.lessons_at, entry.usage, self.answers, self.made)
+        return Past(
+            entry.attempt, entry.at, entry.lessons, entry.lessons_at, entry.usage, self.answers, entry.held, self.made
+        )
 
 
 def topic_of(*parts: object) -> str:

@@ -173,6 +173,7 @@ class Past(NamedTuple):
     lessons_at: str | None
     usage: Usage
     answers: Mapping[str, Reply]
+    held: tuple[str, ...] = ()
     made: Attempt | None = None
 
 

@@ -261,30 +261,36 @@ def _rung(run: Run, start: Start, task: Task, name: str, reasons: Sequence[str],
     job, implementer = start.job, run.implementers[name]
     recorded = bool(getattr(implementer, "recorded", False))
     label = f"{name} (scripted)" if recorded else str(getattr(implementer, "label", name))
-    chosen = lesson.choose(
-        run.lessons, audience="implementer", paths=task.files, implementer=name, limit_bytes=run.config.coaching.bytes
-    )
+    chosen = _chosen(run, job.spec, task.files, name)
     entry = ledger.Entry(
         job.spec.id, job.spec.digest, uuid4().hex[:16], "implementer", label,
         ledger.now(), None, job.base, job.round, lessons=tuple(one.id for one in chosen.lessons), lessons_at=run.lessons_at,
-        recorded=recorded,
+        recorded=recorded, held=chosen.held,
     )  # fmt: skip
     topic = _topic(run, job, name, reasons)
     journal = run.open_journal(entry, topic)
     lessons = chosen.lessons
     if journal.past:
-        entry = entry._replace(
-            attempt=journal.past.attempt, lessons=journal.past.lessons, lessons_at=journal.past.lessons_at
-        )
+        past = journal.past
+        entry = entry._replace(attempt=past.attempt, lessons=past.lessons, lessons_at=past.lessons_at, held=past.held)
         lessons = tuple(one for one in run.lessons if one.id in entry.lessons)
     account = _account(run, job, spent, journal)
     attempt = _made(implementer, task._replace(lessons=lessons, account=account, topic=topic), journal)
     changes = _changes(start, attempt.files, base)
     changeset = _exact(start, attempt.outcome)._replace(
         attempt=entry.attempt, implementer=entry.name, changes=changes, edits=_edits(start, changes),
-        usage=attempt.usage, lessons=entry.lessons, lessons_at=entry.lessons_at,
+        usage=attempt.usage, lessons=entry.lessons, lessons_at=entry.lessons_at, held=entry.held,
     )  # fmt: skip
     return Made(changeset, (), attempt.transcript, attempt.fault, chosen.left_out)
+
+
+def _chosen(run: Run, spec: Spec, paths: Sequence[str], name: str) -> lesson.Chosen:
+    """The lessons of a brief; none where the generation is one of those that are held out."""
+    coaching = run.config.coaching
+    found = lesson.choose(run.lessons, audience="implementer", paths=paths, implementer=name, limit_bytes=coaching.bytes)
+    if lesson.held_out(spec.digest, coaching.holdout):
+        return lesson.Chosen((), (), tuple(one.id for one in found.lessons))
+    return found
 
 
 def _topic(run: Run, job: Job, name: str, reasons: Sequence[str]) -> str:
