@@ -112,7 +112,10 @@ class Dispatch:
             criteria=tuple(CriterionResult(c.id, said.get(c.id, ""), c.red, c.green, c.seconds) for c in criteria),
         )  # fmt: skip
         round_ = entry.round if entry else branch.rounds
-        work = Work(spec, str(branch.base), done, round_, parent=branch.head, verdict=resumed.verdict)
+        work = Work(
+            spec, str(branch.base), done, round_, parent=branch.head, verdict=resumed.verdict, earlier=resumed.earlier,
+            spent=resumed.spent,
+        )  # fmt: skip
         if resumed.verdict is None:
             return work
         return self._lane.following(work, resumed.verdict) or self._end(done)

@@ -76,7 +76,8 @@ class Asker(NamedTuple):
 class Request(NamedTuple):
     """One call. `system` and the first messages are the stable parts (prompt caches hit on them); `schema` asks for JSON.
 
-    `seconds` is the deadline of the whole call, an SDK's own retries included.
+    `seconds` is the deadline of the whole call, an SDK's own retries included. `topic` is never sent: what a conversation is
+    about, without its marks and times. The same topic and the same answers so far are the same question (empty: never).
     """
 
     system: str
@@ -85,6 +86,7 @@ class Request(NamedTuple):
     schema: Mapping[str, Any] | None = None
     asker: Asker = Asker()
     seconds: float | None = None
+    topic: str = ""
 
 
 class Reply(NamedTuple):
@@ -146,6 +148,7 @@ class Task(NamedTuple):
     files: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     asked: tuple[tuple[str, ...], ...] = ()
+    topic: str = ""  # of the requests
 
 
 class Attempt(NamedTuple):
@@ -159,6 +162,21 @@ class Attempt(NamedTuple):
     outcome: Outcome
     transcript: tuple[Message, ...] = ()
     fault: WorldError | None = None
+
+
+class Past(NamedTuple):
+    """What a run that died had paid for of one attempt, which goes on under its id: its answers by their question, and what
+    its implementer made, where it had ended.
+    """
+
+    attempt: str
+    at: str
+    lessons: tuple[str, ...]
+    lessons_at: str | None
+    usage: Usage
+    answers: Mapping[str, Reply]
+    held: tuple[str, ...] = ()
+    made: Attempt | None = None
 
 
 class Implementer(Protocol):
@@ -181,6 +199,7 @@ class Case(NamedTuple):
     results: Results | None
     lessons: tuple[Lesson, ...]  # live ones, from the trusted branch
     earlier: Verdict | None = None  # of the round before
+    spent: Usage = Usage()  # by the reviewers on earlier rounds
     round: int = 1
     tree: str = ""  # the head's tree id: results are bound to it
     mentions: Mapping[str, list[tuple[int, str]]] | None = (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, ledger
 from split_ci.git import run_git
-from split_ci.notes import review_of
+from split_ci.notes import review_before, review_of
 from split_ci.pending import landed
-from split_ci.ports import Outcome
+from split_ci.ports import Outcome, Usage
 from split_ci.refs import BOT_ENV
 
 if TYPE_CHECKING:
@@ -37,11 +37,15 @@ def no_result_of(need: str) -> Outcome:
 
 
 class Resumed(NamedTuple):
-    """The result that a generation has: its branch, its review (None: a run was cut off before it), its ledger entry."""
+    """The result that a generation has: its branch, its review (None: a run was cut off before it), its ledger entry, the
+    review of the round before, and what its rounds have cost by role.
+    """
 
     branch: Branch
     verdict: Verdict | None
     entry: Entry | None
+    earlier: Verdict | None
+    spent: Mapping[str, Usage]
 
 
 def base_of(repo: Repo, spec: Spec, base: str, heads: Mapping[str, str | None], specs: str) -> str | Outcome:
@@ -119,7 +123,19 @@ def resumed(repo: Repo, spec: Spec, branch: Branch | None, base: str, run_base: 
     if any(landed_otherwise(repo, need, run_base, branch.head, specs) for need in spec.needs):
         return None
     entries = [entry for entry in ledger.read_of(repo, branch.head) if entry.role == "implementer"]
-    return Resumed(branch, review_of(repo, branch.head), entries[0] if entries else None)
+    verdict = review_of(repo, branch.head)
+    earlier = review_before(repo, branch.head) if verdict is None and branch.rounds > 1 else None
+    spent = _spent(repo, spec) if verdict is None or verdict.decision == "request_changes" else {}
+    return Resumed(branch, verdict, entries[0] if entries else None, earlier, spent)
+
+
+def _spent(repo: Repo, spec: Spec) -> dict[str, Usage]:
+    """What a generation has cost so far, by role. What a run was cut off in is counted by whoever goes on with it."""
+    spent = {"implementer": Usage(), "architect": Usage()}
+    for entry in ledger.read_all(repo):
+        if (entry.id, entry.digest) == (spec.id, spec.digest) and entry.reason != ledger.INTERRUPTED:
+            spent[entry.role] += entry.usage
+    return spent
 
 
 def heads_of_needs(repo: Repo, objects: Objects, specs: Sequence[Spec], base: str, folder: str) -> dict[str, str | None]:

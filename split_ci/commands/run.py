@@ -94,11 +94,12 @@ def _dispatch(
     from split_ci.journals import Journals
     from split_ci.lane import Ground
     from split_ci.sandbox import choose
+    from split_ci.spending import day_of
     from split_ci.steps.accept import Acceptance
     from split_ci.store import Quarantine
 
     journal.recover(repo)
-    day = _day(repo, config)
+    day = day_of(repo, config)
     runs = any(c.kind == "run" for spec in selection.specs for c in spec.accept)
     sandbox = choose(config.sandbox) if runs else None
     with ExitStack() as stack:
@@ -127,17 +128,6 @@ def _reviewers(repo: Repo, config: Config, journals: Journals, day: Day) -> list
         model = build(config.models[config.architect], os.environ, repo.root)
         reviewers.append(Architect(model, config, journals.open, day))
     return reviewers
-
-
-def _day(repo: Repo, config: Config) -> Day:
-    """The day's money, with what the ledger says is spent already. The ledger is read only where money can be spent."""
-    from split_ci.caps import Day
-    from split_ci.ledger import now, read_all
-
-    if not config.models:
-        return Day(config.limits.usd_per_day)
-    today = now()[:10]
-    return Day(config.limits.usd_per_day, sum(e.usage.usd or 0.0 for e in read_all(repo) if e.at.startswith(today)))
 
 
 def _unreadable(selection: Selection) -> list[Finished]:

@@ -13,6 +13,7 @@ from split_ci.models import build
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from split_ci.agents import Agent as Row
     from split_ci.config import Config, ModelConfig
     from split_ci.implementers.agent import Agent
     from split_ci.meter import Upstream
@@ -58,15 +59,12 @@ class Ladder(Mapping[str, "Implementer"]):
 
 def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) -> Agent:
     """The agent of a row of `agents:`. Raises UsageError, and WorldError where a sandbox is required and none works."""
-    from split_ci import agents  # noqa: PLC0415 - nobody pays for agents who has none
     from split_ci.git import Repo  # noqa: PLC0415
     from split_ci.implementers.agent import TURNS, Agent, Ground  # noqa: PLC0415
     from split_ci.models.row import priced  # noqa: PLC0415
     from split_ci.sandbox import choose  # noqa: PLC0415
 
-    given = config.agents[name]
-    command = given.get("command")
-    row = agents.custom(name, command, str(given.get("usage", ""))) if isinstance(command, tuple) else agents.ROWS[name]
+    given, row = config.agents[name], row_of(config, name)
     model = model_of(config, name, row.wires)
     if not offers(model, row.wires):
         raise UsageError(f"agents.{name}: it speaks {row.wires[0]}, which {model.name} (api: {model.api}) doesn't offer")
@@ -77,6 +75,15 @@ def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) ->
         row, upstream_of(model, env), ground, price=lambda usage: priced(usage, model.price),
         turns=turns if isinstance(turns, int) else TURNS,
     )  # fmt: skip
+
+
+def row_of(config: Config, name: str) -> Row:
+    """How an agent of the configuration is started and read."""
+    from split_ci import agents  # noqa: PLC0415 - nobody pays for agents who has none
+
+    given = config.agents[name]
+    command = given.get("command")
+    return agents.custom(name, command, str(given.get("usage", ""))) if isinstance(command, tuple) else agents.ROWS[name]
 
 
 def offers(model: ModelConfig, wires: Sequence[str]) -> bool:
