@@ -107,8 +107,8 @@ def model_name(name: str) -> str:
 
 
 def is_design(entry: Entry) -> bool:
-    """Whether the architect wrote a spec there; a review always has a decision."""
-    return entry.role == "architect" and not entry.decision
+    """Whether the architect wrote a spec there: a review has a commit that it read."""
+    return entry.role == "architect" and not entry.decision and entry.commit is None
 
 
 def bill_of(

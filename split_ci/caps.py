@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from split_ci.errors import WorldError
+from split_ci.past import question_of
 from split_ci.ports import Asker, Usage
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from split_ci import config, spec
     from split_ci.ledger import Entry
-    from split_ci.ports import Model, Reply, Request
+    from split_ci.ports import Attempt, Model, Past, Reply, Request
 
 BYTES_A_TOKEN = 4  # of English and code, about; the server's own count replaces the guess after each call
 FEWEST_TOKENS = 256  # an answer with less room is not worth its prompt
@@ -33,24 +34,34 @@ class CallFailed(WorldError):
 
 
 class Journal(Protocol):
-    """What one attempt's calls cost, written down before and after each of them."""
+    """What one attempt's calls cost, written down before and after each of them. `past`: what a run that died got for it."""
+
+    @property
+    def past(self) -> Past | None: ...
 
     def started(self) -> None: ...
 
-    def ended(self, usage: Usage) -> None: ...
+    def ended(self, usage: Usage, question: str = "", reply: Reply | None = None) -> None: ...
+
+    def made(self, attempt: Attempt) -> None: ...
 
 
 class Silent:
     """A journal that keeps nothing."""
 
+    past: Past | None = None
+
     def started(self) -> None:
         return
 
-    def ended(self, usage: Usage) -> None:  # noqa: ARG002 - the port
+    def ended(self, usage: Usage, question: str = "", reply: Reply | None = None) -> None:  # noqa: ARG002 - the port
+        return
+
+    def made(self, attempt: Attempt) -> None:  # noqa: ARG002 - the port
         return
 
 
-def no_journal(_entry: Entry) -> Journal:
+def no_journal(_entry: Entry, _topic: str) -> Journal:
     """Opens no journal: for a run that nobody has to recover."""
     return Silent()
 
@@ -98,6 +109,7 @@ class Account:
     """The calls of one attempt: each is refused past a cap, else journaled before and after, and added up.
 
     `spent` is what earlier attempts of the spec cost in this role: the caps go over all of them; minutes are this attempt's.
+    Where a run died in the middle of it, its cost counts on, and its answers are given again without a call.
     """
 
     def __init__(
@@ -110,23 +122,33 @@ class Account:
         spent: Usage = Usage(),  # noqa: B008 - a value, not a mutable default
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        past = journal.past
         self.caps = caps
-        self.usage = Usage()
+        self.usage = past.usage if past else Usage()
+        self._answers = dict(past.answers) if past else {}
+        self._heard = Usage()  # of `usage`, what the conversation has come to: prompts are made for what is left then
         self._asker = asker
         self._journal = journal
         self._day = day
         self._spent = spent
-        self._usd = spent.usd or 0.0  # what is known of the money, guesses included: an unknown price lifts no cap
+        # what is known of the money, guesses included: an unknown price lifts no cap
+        self._usd = (spent.usd or 0.0) + (self.usage.usd or 0.0)
         self._clock = clock
         self._end = clock() + caps.minutes * 60
 
     def tokens_left(self) -> int:
         """How many tokens of the cap are left for the prompts and answers to come."""
-        total = self._spent + self.usage
+        total = self._spent + (self._heard if self._answers else self.usage)
         return max(0, self.caps.tokens - total.input - total.output)
 
     def ask(self, model: Model, request: Request) -> Reply:
         """The model's answer. Raises OverLimit where a cap forbids the call, and whatever the model raises."""
+        question = question_of(request)
+        known = self._answers.pop(question, None)
+        if known is not None:
+            self._heard += known.usage
+            return known
+        self._answers = {}
         room = self._room(estimate(request))
         seconds = self.begin(estimate(request))
         asked = request._replace(asker=self._asker, seconds=seconds, max_tokens=min(request.max_tokens, room))
@@ -135,7 +157,7 @@ class Account:
         except WorldError as error:
             self.end(error.usage if isinstance(error, CallFailed) else Usage(calls=1))
             raise
-        self.end(reply.usage)
+        self.end(reply.usage, question=question, reply=reply)
         return reply
 
     def begin(self, tokens: int) -> float:
@@ -147,14 +169,14 @@ class Account:
         self._journal.started()
         return self.seconds_left()
 
-    def end(self, usage: Usage, guess_usd: float = 0.0) -> None:
-        """What a call cost. `guess_usd` is counted against the caps where its price isn't known."""
+    def end(self, usage: Usage, guess_usd: float = 0.0, *, question: str = "", reply: Reply | None = None) -> None:
+        """What a call cost, and its answer. `guess_usd` is counted against the caps where its price isn't known."""
         self.usage += usage
         usd = guess_usd if usage.usd is None else usage.usd
         self._usd += usd
         if self._day is not None:
             self._day.add(usd)
-        self._journal.ended(usage)
+        self._journal.ended(usage, question, reply)
 
     def seconds_left(self) -> float:
         """How long this attempt may go on."""

@@ -59,13 +59,14 @@ class Changeset(NamedTuple):
     lessons_at: str | None = None  # the trusted commit that they were read from
     parent: str | None = None  # the branch's head, for a new round; the base else
     round: int = 1
+    held: tuple[str, ...] = ()  # ids of lessons that the brief was to do without
 
 
 def dump(changeset: Changeset) -> str:
     """Canonical JSON: sorted keys, UTF-8 text where it is text, base64 where not."""
     value = changeset._asdict()
     value["kind"] = KIND
-    value["changes"] = [_change_value(changed) for changed in changeset.changes]
+    value["changes"] = [change_value(changed) for changed in changeset.changes]
     value["spec"] = _content(changeset.spec)
     value["edits"] = dict(changeset.edits)
     usd = changeset.usage.usd
@@ -79,7 +80,7 @@ def digest_of(changeset: Changeset) -> str:
     return hashlib.sha256(dump(changeset).encode()).hexdigest()
 
 
-def _change_value(changed: Changed) -> dict[str, object]:
+def change_value(changed: Changed) -> dict[str, object]:
     value: dict[str, object] = {"path": changed.path, "by": changed.by, "was": changed.was, "mode": None}
     if changed.file is not None:
         value |= {"mode": changed.file.mode, **_content(changed.file.data)}
@@ -103,16 +104,17 @@ def load(text: str) -> Changeset:
         base=fields.hex("base"),
         attempt=fields.hex("attempt", (16,)),
         implementer=fields.text("implementer", 100),
-        changes=fields.objects("changes", _read_change, MAX_CHANGES),
+        changes=fields.objects("changes", read_change, MAX_CHANGES),
         spec=_read_spec(fields.object("spec")),
         spec_path=_read_path(fields, "spec_path"),
         edits=_read_edits(fields),
         usage=read_usage(fields.object("usage")),
-        outcome=_read_outcome(fields.object("outcome")),
+        outcome=read_outcome(fields.object("outcome")),
         lessons=fields.texts("lessons", 1000, 63),
         lessons_at=fields.hex_or_none("lessons_at"),
         parent=fields.hex_or_none("parent"),
         round=fields.integer("round", 1, 1000),
+        held=fields.texts("held", 1000, 63) if "held" in fields else (),
     )
     fields.end()
     _judge(found)
@@ -134,7 +136,7 @@ def _judge(changeset: Changeset) -> None:
         raise Refused("changeset: object ids of two formats")
 
 
-def _read_change(fields: Fields) -> Changed:
+def read_change(fields: Fields) -> Changed:
     path, by, was = _read_path(fields, "path"), cast("By", fields.one_of("by", BY)), fields.hex_or_none("was")
     mode = fields.text_or_none("mode", 6)
     if mode is None:
@@ -182,7 +184,7 @@ def _read_edits(fields: Fields) -> dict[str, int]:
     return edits
 
 
-def _read_outcome(fields: Fields) -> Outcome:
+def read_outcome(fields: Fields) -> Outcome:
     name = cast("OutcomeName", fields.one_of("name", OUTCOMES))
     outcome = Outcome(name, fields.text("reason", 65_536))
     fields.end()

@@ -1,7 +1,8 @@
-"""What was paid for is written down before and after each call, so that a kill at any moment loses no cost.
+"""What was paid for is written down before and after each call, so that a kill at any moment loses no cost and no answer.
 
-One file for each attempt, `<common git dir>/split-ci/journal/<attempt>.jsonl`: the entry as it began, then a line a call.
-The writer holds a lock on it; a file that nobody holds is of a run that died, and the next one folds it into the ledger.
+One file for each attempt, `<common git dir>/split-ci/journal/<attempt>.jsonl`, in the lines of `past`. The writer holds a
+lock on it; a file that nobody holds is of a run that died: the next one folds its cost into the ledger, and whoever asks
+the same again goes on with it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,11 @@ import contextlib
 import fcntl
 import os
 import time
-from threading import Lock
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.errors import Refused
-from split_ci.fields import canonical, read_object
-from split_ci.ledger import INTERRUPTED, Entry, line_of, read_all, read_line, write
-from split_ci.ports import Usage
-from split_ci.verdict import read_usage
+from split_ci.ledger import merged, read_all, write
+from split_ci.past import ended_line, first_lines, made_line, over_line, read_journal, started_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,20 +23,28 @@ if TYPE_CHECKING:
     from typing import Self
 
     from split_ci.git import Repo
+    from split_ci.ledger import Entry
+    from split_ci.past import Told
+    from split_ci.ports import Attempt, Past, Reply, Usage
 
 FOLDER = os.path.join("split-ci", "journal")
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 INHERITED_SECONDS = 0.2  # a lock lives on in a process that is forked, until its program begins
-STARTED = "started"
-ENDED = "ended"
+KEPT_DAYS = 30  # an answer that nobody asked for again
 
 
 class Journal:
-    """One attempt's file, opened at its first call and locked while the attempt lives."""
+    """One attempt's file, opened at its first call and locked while the attempt lives.
 
-    def __init__(self, repo: Repo, entry: Entry) -> None:
+    `past` is there where it goes on with a dead run's.
+    """
+
+    def __init__(self, repo: Repo, entry: Entry, topic: str = "") -> None:
         self.entry = entry
+        self.topic = topic
         self.path = os.path.join(repo.common_dir, FOLDER, f"{entry.attempt}.jsonl")
+        self.past: Past | None = None
+        self.kept = False  # it holds what another run could use
         self._file: int | None = None
 
     def __enter__(self) -> Self:
@@ -47,16 +53,42 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close(recorded=False)
 
+    def adopt(self, path: str) -> bool:
+        """Goes on with a dead run's file on the same topic; false where another run has it or it is gone."""
+        file = _open_or_none(path, os.O_RDWR | os.O_APPEND)
+        if file is None:
+            return False
+        told = _held(file)
+        if told is None or told.topic != self.topic or not told.worth_keeping:
+            os.close(file)
+            return False
+        self._file, self.path, self.past, self.kept = file, path, told.past(), True
+        self.entry = told.entry
+        return True
+
     def started(self) -> None:
         """Before a call leaves."""
-        self._append(canonical({"event": STARTED}))
+        self._append(started_line())
 
-    def ended(self, usage: Usage) -> None:
-        """After it: what it cost."""
-        self._append(canonical({"event": ENDED, "usage": usage._asdict()}))
+    def ended(self, usage: Usage, question: str = "", reply: Reply | None = None) -> None:
+        """After it: what it cost, and the answer."""
+        self.kept = self.kept or bool(self.topic and question and reply)
+        self._append(ended_line(usage, question, reply))
+
+    def made(self, attempt: Attempt) -> None:
+        """What the implementer made, once it was paid for."""
+        line = made_line(attempt) if self._file is not None and self.topic else ""
+        if line:
+            self.kept = True
+            self._append(line)
+
+    def over(self) -> None:
+        """Whoever asked has it now, in a file of its own: only the ledger still waits for it."""
+        if self._file is not None:
+            self._append(over_line())
 
     def close(self, *, recorded: bool) -> None:
-        """Ends it. `recorded`: the ledger has this attempt, so the file can go."""
+        """Ends it. `recorded`: the ledger has this attempt and nobody will ask the same again, so the file can go."""
         if self._file is None:
             return
         if recorded:
@@ -69,50 +101,21 @@ class Journal:
         if self._file is None:
             self._open()
         assert self._file is not None
-        _write_all(self._file, line.encode() + b"\n")
+        _write_all(self._file, line.encode())
         os.fsync(self._file)
 
     def _open(self) -> None:
         folder = os.path.dirname(self.path)
         os.makedirs(folder, exist_ok=True)
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        _write_all(self._file, line_of(self.entry).encode() + b"\n")
+        while True:
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file).st_nlink:
+                break
+            os.close(file)  # whoever looked for dead runs took it for one's, empty as it was
+        self._file = file
+        _write_all(file, first_lines(self.entry, self.topic).encode())
         _sync_folder(folder)
-
-
-class Journals:
-    """The journals of one run, by attempt; safe between threads."""
-
-    def __init__(self, repo: Repo) -> None:
-        self._repo = repo
-        self._open: dict[str, Journal] = {}
-        self._lock = Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def open(self, entry: Entry) -> Journal:
-        """The journal of an attempt; its file comes with the first call."""
-        with self._lock:
-            return self._open.setdefault(entry.attempt, Journal(self._repo, entry))
-
-    def settle(self, attempts: Iterable[str]) -> None:
-        """The ledger has these attempts: their files go."""
-        self._close(attempts, recorded=True)
-
-    def close(self) -> None:
-        """Leaves what is not in the ledger to `record` or to the next run."""
-        self._close(list(self._open), recorded=False)
-
-    def _close(self, attempts: Iterable[str], *, recorded: bool) -> None:
-        with self._lock:
-            found = [self._open.pop(attempt) for attempt in attempts if attempt in self._open]
-        for journal in found:
-            journal.close(recorded=recorded)
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -128,8 +131,15 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def fold(repo: Repo) -> list[Entry]:
-    """What runs that died had paid for, one entry an attempt. A journal whose run still lives is passed over."""
+class Dead(NamedTuple):
+    """The journal of a run that died."""
+
+    path: str
+    told: Told
+
+
+def fold(repo: Repo) -> list[Dead]:
+    """What runs that died had paid for. A journal whose run still lives is passed over."""
     folder = os.path.join(repo.common_dir, FOLDER)
     try:
         names = sorted(os.listdir(folder))
@@ -138,90 +148,84 @@ def fold(repo: Repo) -> list[Entry]:
     paths = [os.path.join(folder, name) for name in names if name.endswith(".jsonl")]
     if any(_is_held(path) for path in paths):
         time.sleep(INHERITED_SECONDS)
-    found = (_of_dead_run(path) for path in paths)
-    return [entry for entry in found if entry is not None]
+    found = ((path, _of_dead_run(path)) for path in paths)
+    return [Dead(path, told) for path, told in found if told is not None]
+
+
+def _open_or_none(path: str, how: int) -> int | None:
+    try:
+        return os.open(path, how | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
 
 
 def _is_held(path: str) -> bool:
     """Whether a lock is on a journal: its run's, or, for a moment, that of a program on its way to be started by one."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+    file = _open_or_none(path, os.O_RDONLY)
+    if file is None:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _locked(file)
     finally:
         os.close(file)
-    return False
 
 
-def _of_dead_run(path: str) -> Entry | None:
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
+def _locked(file: int) -> bool:
+    """Takes the lock, unless another has it or the file is gone."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with os.fdopen(os.dup(file), "rb") as stream:
-            data = stream.read(MAX_BYTES)
-        if b"\n" not in data:
-            os.unlink(path)  # it died (or its disk was full) before its first call
     except BlockingIOError:
+        return False
+    return True
+
+
+def _held(file: int) -> Told | None:
+    """What is in a file that is locked now; None where another has it, or took it away."""
+    if not _locked(file) or os.fstat(file).st_nlink == 0:
         return None
+    with os.fdopen(os.dup(file), "rb") as stream:
+        return read_journal(stream.read(MAX_BYTES))
+
+
+def _of_dead_run(path: str) -> Told | None:
+    file = _open_or_none(path, os.O_RDONLY)
+    if file is None:
+        return None
+    try:
+        told = _held(file)
+        if told is None and _locked(file) and b"\n" not in os.pread(file, 1 << 20, 0):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # it died (or its disk was full) before its first call
     finally:
         os.close(file)
-    return read_journal(data)
-
-
-def read_journal(data: bytes) -> Entry | None:
-    """The attempt in a journal's bytes, as an interrupted one. A call without its end is one of unknown cost."""
-    first, *rest = data.decode(errors="replace").split("\n")
-    try:
-        entry = read_line(first)
-    except Refused:
-        return None
-    usage, open_calls = Usage(), 0
-    for line in rest:
-        if not line:
-            continue
-        ended = _usage_or_none(line)
-        if ended is None:
-            open_calls += STARTED in line
-        else:
-            usage += ended
-            open_calls -= 1
-    usage += Usage(calls=max(0, open_calls), usd=None if open_calls > 0 else 0.0)
-    return entry._replace(usage=usage, outcome="failed", reason=INTERRUPTED)
-
-
-def _usage_or_none(line: str) -> Usage | None:
-    try:
-        fields = read_object(line, "journal")
-        return read_usage(fields.object("usage")) if fields.one_of("event", (STARTED, ENDED)) == ENDED else None
-    except Refused:
-        return None
+    return told
 
 
 def forget(repo: Repo, entries: Iterable[Entry]) -> None:
-    """Removes the journals of attempts that the ledger has."""
+    """Removes the journals of attempts that the ledger has, and that nobody will ask for again."""
     for entry in entries:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(repo.common_dir, FOLDER, f"{entry.attempt}.jsonl"))
 
 
 def recover(repo: Repo) -> list[Entry]:
-    """Puts what dead runs had paid for into the ledger, then removes their journals. Safe to repeat at any point.
+    """Puts what dead runs had paid for into the ledger, and removes the journals that nobody can use. Safe to repeat.
 
     What a run had put there itself, and died before its journal was gone, is not put there again.
     """
     found = fold(repo)
     if not found:
         return []
-    known = {(entry.id, entry.attempt, entry.role) for entry in read_all(repo)}
-    entries = [entry for entry in found if (entry.id, entry.attempt, entry.role) not in known]
-    if entries:
-        write(repo, entries)
-    forget(repo, found)
-    return found
+    known = {(entry.id, entry.attempt, entry.role): entry for entry in read_all(repo)}
+    told = [one.told.entry for one in found]
+    new = [entry for entry in told if _adds(known.get((entry.id, entry.attempt, entry.role)), entry)]
+    if new:
+        write(repo, new)
+    oldest = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    forget(repo, [one.told.entry for one in found if not one.told.worth_keeping or one.told.entry.at < oldest])
+    return new
+
+
+def _adds(known: Entry | None, entry: Entry) -> bool:
+    """Whether a telling says more than the ledger knows."""
+    return known is None or merged([known, entry]) != [known]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
     from split_ci.journals import Journals
     from split_ci.ledger import Entry
-    from split_ci.ports import Implementer, Reviewer
+    from split_ci.ports import Implementer, Reviewer, Role
     from split_ci.refs import RefUpdate
     from split_ci.results import CriterionResult, Results
     from split_ci.settings import Config
@@ -79,7 +79,9 @@ class Finished(NamedTuple):
 
 
 class Work(NamedTuple):
-    """One spec at one round. `parent` is the branch's head, once there is one; `red` are criteria to mend."""
+    """One spec at one round. `parent` is the branch's head, once there is one; `red` are criteria to mend; `earlier` is the
+    review of the round before; `spent` is what earlier runs paid, by role.
+    """
 
     spec: Spec
     base: str
@@ -89,6 +91,13 @@ class Work(NamedTuple):
     findings: tuple[Finding, ...] = ()
     red: tuple[CriterionResult, ...] = ()
     verdict: Verdict | None = None
+    earlier: Verdict | None = None
+    spent: Mapping[str, Usage] = {}
+
+    def cost(self, role: Role) -> Usage:
+        """What the spec has cost in a role, in all of its rounds."""
+        here = self.done.architect if role == "architect" else self.done.implementer
+        return self.spent.get(role, Usage()) + here
 
 
 class Judged(NamedTuple):
@@ -121,9 +130,11 @@ class Lane:
         """Whether a spec's first round asks a model."""
         return bool(instructs(spec)) and bool(self._rungs(spec))
 
-    def end(self, done: Finished) -> None:
-        """A spec has ended; whoever watches is told."""
+    def end(self, done: Finished, fault: WorldError | None = None) -> None:
+        """A spec has ended; whoever watches is told. What was paid for is kept where a `fault` of the world ended it."""
         self._finished[done.id] = done
+        if fault is None and done.outcome.name != "blocked":
+            self.ground.journals.end(done.id)
         total = done.architect + done.implementer
         self.ground.watch(Event(done.id, done.outcome.name, done.outcome.reason, usd=total.usd, outcome=done.outcome))
 
@@ -141,7 +152,7 @@ class Lane:
             elif one.results and _can_be_mended(one.results) and self._may_go_on(work):
                 again.append(work._replace(round=work.round + 1, red=_not_green(one.results)))
             else:
-                self.end(work.done)
+                self.end(work.done, one.made.fault)
         return again + self._review(ready)
 
     def _may_go_on(self, work: Work) -> bool:
@@ -159,7 +170,7 @@ class Lane:
             ground.watch(Event(work.spec.id, state, f"round {work.round}" if work.round > 1 else "", round=work.round))
             if state == "asking":
                 ground.acceptance.expect(work.spec, work.base)
-        jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.done.implementer) for w in works]
+        jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.cost("implementer")) for w in works]
         return implement(
             ground.repo, jobs, config=ground.config, implementers=ground.implementers, lessons=library.lessons,
             lessons_at=library.commit, open_journal=ground.journals.open, day=ground.day, parallel=ground.jobs,
@@ -223,7 +234,8 @@ class Lane:
         for work, _ in ready:
             ground.watch(Event(work.spec.id, "reviewing"))
         subjects = [
-            Subject(work.spec, work.base, str(work.done.head), results, work.verdict, work.round) for work, results in ready
+            Subject(work.spec, work.base, str(work.done.head), results, work.earlier, work.round, work.cost("architect"))
+            for work, results in ready
         ]
         verdicts = review_all(ground.repo, subjects, ground.reviewers, lessons=library.lessons)
         with self._alone:
@@ -257,7 +269,9 @@ class Lane:
             return None
         if not self._may_go_on(work):
             return None
-        return work._replace(round=work.round + 1, parent=work.done.head, findings=verdict.findings, red=(), verdict=verdict)
+        return work._replace(
+            round=work.round + 1, parent=work.done.head, findings=verdict.findings, red=(), verdict=verdict, earlier=verdict
+        )
 
 
 def _worth_keeping(outcome: Outcome, usage: Usage) -> bool:

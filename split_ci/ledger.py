@@ -60,6 +60,7 @@ class Entry(NamedTuple):
     criteria: tuple[CriterionSummary, ...] = ()
     decision: str = ""  # of a review
     recorded: bool = False  # a scripted model spoke
+    held: tuple[str, ...] = ()  # lessons that the brief was to do without (`coaching.holdout`)
 
 
 def now() -> str:
@@ -90,6 +91,7 @@ def entry_of_changeset(
         edits=dict(changeset.edits),
         lessons=changeset.lessons,
         lessons_at=changeset.lessons_at,
+        held=changeset.held,
         criteria=summary,
     )
 
@@ -144,6 +146,7 @@ def read_line(line: str) -> Entry:
         criteria=fields.objects("criteria", _read_criterion, 1000),
         decision=fields.one_of("decision", DECISIONS),
         recorded=fields.flag("recorded"),
+        held=fields.texts("held", 1000, 63) if "held" in fields else (),
     )
     fields.end()
     return entry
@@ -210,14 +213,22 @@ def append(quarantine: Quarantine, entries: Iterable[Entry]) -> RefUpdate | None
     wanted: dict[str, list[Entry]] = {}
     for entry in entries:
         wanted.setdefault(entry.commit or entry.base, []).append(entry)
+        if entry.commit and entry.base and entry.usage.calls:
+            wanted.setdefault(entry.base, []).append(entry)
     return put(quarantine, REF, wanted, _union, "record what attempts cost")
 
 
-def _union(note: bytes | None, entries: Sequence[Entry]) -> bytes:
+def _union(at: str, note: bytes | None, entries: Sequence[Entry]) -> bytes:
+    """The note on an object with the entries that belong there. What was told on the base of an attempt that was cut off
+    goes, once its own commit tells the whole of it.
+    """
+    here = [entry for entry in entries if at == (entry.commit or entry.base)]
     if note is None:
-        return text_of(entries)
+        return text_of(here)
+    over = {(entry.id, entry.attempt, entry.role) for entry in entries if entry not in here}
+    told = [e for e in entries_in(note) if e.reason != INTERRUPTED or (e.id, e.attempt, e.role) not in over]
     kept = "".join(line + "\n" for line in foreign_lines(note)).encode()
-    return kept + text_of([*entries_in(note), *entries])
+    return kept + text_of([*told, *here])
 
 
 def note_updates(quarantine: Quarantine, entries: Iterable[Entry], verdicts: Iterable[Verdict]) -> list[RefUpdate]:

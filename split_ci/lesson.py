@@ -39,10 +39,13 @@ class Lesson(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The lessons that a brief gets, and the ids of those that fitted its scope but not its bytes."""
+    """The lessons that a brief gets, the ids of those that fitted its scope but not its bytes, and of those that it was to
+    do without.
+    """
 
     lessons: tuple[Lesson, ...]
     left_out: tuple[str, ...]
+    held: tuple[str, ...] = ()
 
 
 def render_lesson(lesson: Lesson) -> bytes:
@@ -162,6 +165,15 @@ def choose(lessons: Sequence[Lesson], *, audience: str, paths: Sequence[str], im
         else:
             left_out.append(lesson.id)
     return Chosen(tuple(taken), tuple(left_out))
+
+
+def held_out(digest: str, share: float) -> bool:
+    """Whether the briefs of a spec's generation go without lessons, so that what lessons change can be measured. The same
+    for the same generation; of many, about `share` of them.
+    """
+    from hashlib import sha256  # noqa: PLC0415
+
+    return int.from_bytes(sha256(f"held out {digest}".encode()).digest()[:6]) < share * 2**48
 
 
 def fits(lesson: Lesson, *, audience: str, paths: Sequence[str], implementer: str) -> bool:

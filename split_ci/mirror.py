@@ -55,7 +55,7 @@ def _notes(quarantine: Quarantine) -> list[RefUpdate]:
     new = {oid: note for oid, note in reviews.items() if oid not in known}
     updates = (
         ledger.append(quarantine, entries),
-        put(quarantine, REVIEWS, new, lambda mine, note: note if mine is None else mine, "review results"),
+        put(quarantine, REVIEWS, new, lambda _oid, mine, note: note if mine is None else mine, "review results"),
     )
     return [update for update in updates if update]
 

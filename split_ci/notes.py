@@ -52,9 +52,9 @@ def note_of(repo: Repo, at: str, oid: str) -> bytes | None:
 
 
 def put(
-    quarantine: Quarantine, ref: str, wanted: Mapping[str, T], union: Callable[[bytes | None, T], bytes], message: str
+    quarantine: Quarantine, ref: str, wanted: Mapping[str, T], union: Callable[[str, bytes | None, T], bytes], message: str
 ) -> RefUpdate | None:
-    """Sets notes to what `union` makes of the old text and the new; None where nothing would change.
+    """Sets notes to what `union` makes of the object, the old text and the new; None where nothing would change.
 
     The update expects the notes that were read, so whoever came between is never overwritten: try again then.
     """
@@ -65,8 +65,8 @@ def put(
     objects = quarantine.objects()
     for oid, value in wanted.items():
         old = objects.blob(known[oid]) if oid in known else None
-        new = union(old, value)
-        if new != old:
+        new = union(oid, old, value)
+        if new != (old or b""):
             changed[oid] = new
     if not changed:
         return None
@@ -76,7 +76,7 @@ def put(
 def review_notes(quarantine: Quarantine, verdicts: Iterable[Verdict]) -> RefUpdate | None:
     """One review for each head commit, the last that is given; the same again changes nothing."""
     wanted = {verdict.head: verdict for verdict in verdicts}
-    return put(quarantine, REVIEWS, wanted, lambda _, verdict: review_note(verdict), "review results")
+    return put(quarantine, REVIEWS, wanted, lambda _oid, _old, verdict: review_note(verdict), "review results")
 
 
 def review_note(verdict: Verdict) -> bytes:
@@ -125,6 +125,12 @@ def review_of(repo: Repo, commit: str) -> Verdict | None:
     note = note_of(repo, REVIEWS, commit)
     verdict = verdict_in(note) if note is not None else None
     return verdict if verdict and verdict.head == commit else None
+
+
+def review_before(repo: Repo, commit: str) -> Verdict | None:
+    """The review of the round before: of the commit that this one goes on from."""
+    parent = repo.commit_or_none(f"{commit}^")
+    return review_of(repo, parent) if parent else None
 
 
 def reviews(repo: Repo) -> dict[str, Verdict]:

@@ -15,7 +15,7 @@ from split_ci.caps import OverLimit
 from split_ci.ports import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from split_ci.meter import Meter
 
@@ -172,29 +172,24 @@ class Connection(BaseHTTPRequestHandler):
 
     def _pass(self, body: bytes, wired: str, asked: wire.Asked, seconds: float) -> None:
         meter = self.server.meter
-        usage, guessed = Usage(1), False
+        bill = _Bill(meter, asked.tokens)
         self._started = False
         connection = None
         try:
             connection = meter.connect(seconds)
-            usage = Usage(1, asked.tokens, usd=None)  # from here on it may be billed
-            guessed = True
+            bill.estimate = lambda: Usage(1, asked.tokens, usd=None)  # from here on it may be billed
             connection.request("POST", meter.target(self.path), body, self._headers(len(body)))
             answer = connection.getresponse()
             _check(answer)
             if answer.status >= 400:
                 meter.failed(f"the model's server said {answer.status}", again=_passes(answer.status))
-                usage, guessed = Usage(1), False
-                self._back(answer, None)
+                bill.estimate = None
+                self._back(answer, None, bill)
             else:
                 meter.answered()
                 reader = wire.Reader(wired, streamed=_streams(answer))
-                usage = reader.estimate(asked.tokens)
-                try:
-                    self._back(answer, reader)
-                finally:
-                    told = reader.usage()
-                    usage, guessed = told or reader.estimate(asked.tokens), told is None
+                bill.estimate, bill.told = lambda: reader.estimate(asked.tokens), reader.usage
+                self._back(answer, reader, bill)
         except BrokenPipeError:
             self.close_connection = True  # the agent has gone
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -204,7 +199,7 @@ class Connection(BaseHTTPRequestHandler):
         finally:
             if connection is not None:
                 meter.done(connection)
-            meter.end(asked.tokens, usage, guessed=guessed)
+            bill.settle()
 
     def _headers(self, length: int) -> dict[str, str]:
         """The agent's headers, with the real key where it showed the placeholder."""
@@ -223,8 +218,8 @@ class Connection(BaseHTTPRequestHandler):
             "Accept-Encoding": "identity",
         }
 
-    def _back(self, answer: http.client.HTTPResponse, reader: wire.Reader | None) -> None:
-        """Passes an answer on as it comes."""
+    def _back(self, answer: http.client.HTTPResponse, reader: wire.Reader | None, bill: _Bill) -> None:
+        """Passes an answer on as it comes; it is paid for before the agent has the whole of it."""
         self._started = True
         self.send_response_only(answer.status, answer.reason)
         length = answer.getheader("Content-Length")
@@ -233,9 +228,14 @@ class Connection(BaseHTTPRequestHandler):
                 self.send_header(name, _cut(value, self.server.meter.upstream.key))
         self.send_header(*(("Content-Length", length) if length else ("Transfer-Encoding", "chunked")))
         self.end_headers()
+        left = int(length or 0)
         for data in _without(self.server.meter.upstream.key.encode(), _pieces(answer, reader)):
+            left -= len(data)
+            if length and left <= 0:
+                bill.settle()
             self.wfile.write(data if length else b"%x\r\n%s\r\n" % (len(data), data))
         if not length:
+            bill.settle()
             self.wfile.write(b"0\r\n\r\n")
 
     _started = False
@@ -248,6 +248,25 @@ class Connection(BaseHTTPRequestHandler):
             self._say(502, "api_error", why)
         except OSError:
             return
+
+
+class _Bill:
+    """What one request costs: told to the meter once. `estimate` speaks where `told` has nothing to say."""
+
+    def __init__(self, meter: Meter, tokens: int) -> None:
+        self.estimate: Callable[[], Usage] | None = None  # None: nothing can have been billed
+        self.told: Callable[[], Usage | None] = lambda: None
+        self._meter = meter
+        self._tokens = tokens
+        self._settled = False
+
+    def settle(self) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        told = self.told()
+        guess = self.estimate() if told is None and self.estimate else None
+        self._meter.end(self._tokens, told or guess or Usage(1), guessed=guess is not None)
 
 
 def _passes(status: int) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from split_ci.tree import Entry, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from split_ci.changeset import Changed, Changeset
+    from split_ci.changeset import Changed
     from split_ci.errors import WorldError
+    from split_ci.git import Repo
     from split_ci.lesson import Lesson
     from split_ci.results import Results
     from split_ci.spec import Spec
@@ -20,6 +21,7 @@ __all__ = ["Entry", "File", "Tree"]  # of a snapshot; all else is defined below
 
 OutcomeName = Literal["done", "unchanged", "failed", "stale", "refused", "over-limit", "blocked"]
 Role = Literal["architect", "implementer"]
+T = TypeVar("T")
 
 
 class Usage(NamedTuple):
@@ -74,7 +76,8 @@ class Asker(NamedTuple):
 class Request(NamedTuple):
     """One call. `system` and the first messages are the stable parts (prompt caches hit on them); `schema` asks for JSON.
 
-    `seconds` is the deadline of the whole call, an SDK's own retries included.
+    `seconds` is the deadline of the whole call, an SDK's own retries included. `topic` is never sent: what a conversation is
+    about, without its marks and times. The same topic and the same answers so far are the same question (empty: never).
     """
 
     system: str
@@ -83,6 +86,7 @@ class Request(NamedTuple):
     schema: Mapping[str, Any] | None = None
     asker: Asker = Asker()
     seconds: float | None = None
+    topic: str = ""
 
 
 class Reply(NamedTuple):
@@ -144,6 +148,7 @@ class Task(NamedTuple):
     files: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     asked: tuple[tuple[str, ...], ...] = ()
+    topic: str = ""  # of the requests
 
 
 class Attempt(NamedTuple):
@@ -157,6 +162,21 @@ class Attempt(NamedTuple):
     outcome: Outcome
     transcript: tuple[Message, ...] = ()
     fault: WorldError | None = None
+
+
+class Past(NamedTuple):
+    """What a run that died had paid for of one attempt, which goes on under its id: its answers by their question, and what
+    its implementer made, where it had ended.
+    """
+
+    attempt: str
+    at: str
+    lessons: tuple[str, ...]
+    lessons_at: str | None
+    usage: Usage
+    answers: Mapping[str, Reply]
+    held: tuple[str, ...] = ()
+    made: Attempt | None = None
 
 
 class Implementer(Protocol):
@@ -179,6 +199,7 @@ class Case(NamedTuple):
     results: Results | None
     lessons: tuple[Lesson, ...]  # live ones, from the trusted branch
     earlier: Verdict | None = None  # of the round before
+    spent: Usage = Usage()  # by the reviewers on earlier rounds
     round: int = 1
     tree: str = ""  # the head's tree id: results are bound to it
     mentions: Mapping[str, list[tuple[int, str]]] | None = (
@@ -194,21 +215,91 @@ class Reviewer(Protocol):
     def review(self, case: Case) -> Verdict: ...
 
 
+class Proposal(NamedTuple):
+    """A pull request as it should be. `base` "" is the default branch."""
+
+    branch: str
+    head: str
+    title: str
+    body: str  # Markdown, with what it was made from in its last line
+    base: str = ""
+
+
 class Pull(NamedTuple):
-    """A pull request as the forge tells it (or, locally, a branch)."""
+    """A pull request as the forge tells it (or, locally, a branch). `own`: the bot opened it."""
 
     number: int | None
     url: str
     head: str
     state: Literal["open", "closed", "merged"]
     author: str = ""
+    branch: str = ""
+    body: str = ""
+    own: bool = True
 
 
 class Forge(Protocol):
-    """Where results are shown. `local` has no pull requests: a branch is enough."""
+    """Where results are shown, and where refs live. `local` has no pull requests: a branch is enough.
+
+    Every method raises `errors.WorldError` where the forge doesn't do its part, `errors.Refused` where it says no; each
+    can be called again after it was cut off, and then does what is missing.
+    """
 
     name: str
 
-    def ensure_pull(self, changeset: Changeset, head: str, body: str) -> Pull: ...
+    def transact(self, repo: Repo, work: Callable[[Repo], T]) -> T:
+        """Runs `work` in a repository whose refs are the forge's, and then brings all that changed there, or nothing.
+
+        Where others were quicker, `work` is run again on what they left: it must be safe to repeat.
+        """
+        ...
+
+    def pull(self, branch: str) -> Pull | None:
+        """The pull request of a head branch: an open one before the others, the newest before older ones."""
+        ...
+
+    def pulls(self) -> Sequence[Pull]:
+        """The open ones of all branches `split-ci/…`."""
+        ...
+
+    def ensure_pull(self, proposal: Proposal) -> Pull:
+        """Opened, or brought up to date. Refused where a person closed it, or where it is a stranger's."""
+        ...
 
     def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None: ...
+
+    def close_pull(self, branch: str, word: str) -> Pull | None:
+        """Closes the open one of a branch, with a word; None where there is none."""
+        ...
+
+
+class WorkflowRun(NamedTuple):
+    """A run of a workflow, as the forge's own engine tells it."""
+
+    id: int
+    title: str
+    status: str
+    conclusion: str | None
+    created_at: str
+    url: str
+
+
+class Artifact(NamedTuple):
+    """A file that a run left, as a zip."""
+
+    id: int
+    name: str
+    size_bytes: int
+    expired: bool
+
+
+class Workflows(Protocol):
+    """The forge's own engine: one run for each spec."""
+
+    def runs(self) -> Sequence[WorkflowRun]: ...
+
+    def start(self, inputs: Mapping[str, str]) -> None: ...
+
+    def artifacts(self, run: int) -> Sequence[Artifact]: ...
+
+    def download(self, artifact: Artifact) -> bytes: ...

@@ -104,10 +104,15 @@ def _modify(path: str, mode: str, data: bytes, held: set[str], object_format: st
 
 
 def note_commands(start: bytes, parent: str | None, notes: Mapping[str, bytes]) -> Iterator[bytes]:
-    """One commit on a notes ref that sets the note of each object; `start` is its `header`."""
+    """One commit on a notes ref that sets the note of each object, or takes it away where it is empty.
+
+    `start` is the commit's `header`.
+    """
     yield start
     if parent:
         yield f"from {parent}\n".encode()
     for oid, text in sorted(notes.items()):
-        yield f"N inline {oid}\ndata {len(text)}\n".encode() + text + b"\n"
+        yield (
+            f"N inline {oid}\ndata {len(text)}\n".encode() + text + b"\n" if text else f"N {'0' * len(oid)} {oid}\n".encode()
+        )
     yield b"\n"

@@ -6,7 +6,8 @@ import pytest
 
 from split_ci import caps, config, spec
 from split_ci.errors import WorldError
-from split_ci.ports import Asker, Message, Reply, Request, Usage
+from split_ci.past import question_of
+from split_ci.ports import Asker, Message, Past, Reply, Request, Usage
 
 CAPS = caps.Caps(rounds=3, minutes=1.0, tokens=2000, usd=0.05)
 REQUEST = Request("be brief", (Message("user", "hello"),))
@@ -27,15 +28,16 @@ class Speaker:
         return Reply("yes", answer, "speaker-1")
 
 
-class Diary:
-    def __init__(self) -> None:
+class Diary(caps.Silent):
+    def __init__(self, past: Past | None = None) -> None:
         self.lines: list[object] = []
+        self.past = past
 
     def started(self) -> None:
         self.lines.append("started")
 
-    def ended(self, usage: Usage) -> None:
-        self.lines.append(usage)
+    def ended(self, usage: Usage, question: str = "", reply: Reply | None = None) -> None:
+        self.lines.append((usage, question, reply.text) if question and reply else usage)
 
 
 class Clock:
@@ -127,3 +129,57 @@ def test_a_spec_lowers_a_cap_and_never_raises_it() -> None:
     assert caps.caps_of(spec.Limits(rounds=9, minutes=99, tokens=10**9, usd=100), default) == caps.Caps(
         3, 10.0, 100_000, 0.25
     )
+
+
+TOPICAL = REQUEST._replace(topic="t")
+ONE, TWO = Usage(1, 100, 0, 20, 0.01), Usage(1, 30, 0, 5, 0.002)
+
+
+def past(*usages: Usage, asked: Request = TOPICAL) -> Past:
+    """What a run that died had paid for; the first call's answer is there."""
+    known = {question_of(asked): Reply("as before", usages[0], "speaker-1")}
+    return Past("a" * 16, "2026-01-02T03:04:05Z", (), None, sum(usages, Usage()), known)
+
+
+def test_an_answer_is_kept_with_its_question() -> None:
+    diary = Diary()
+    account(journal=diary).ask(Speaker(ONE), TOPICAL)
+    assert diary.lines == ["started", (ONE, question_of(TOPICAL), "yes")]
+
+
+def test_what_a_run_that_died_had_paid_for_is_not_asked_again() -> None:
+    diary, speaker = Diary(past(ONE)), Speaker(TWO)
+    day = caps.Day(5.0, spent_usd=0.01)
+    mine = account(journal=diary, day=day)
+    assert mine.tokens_left() == 2000  # as the first prompt was made
+    assert mine.ask(speaker, TOPICAL).text == "as before"
+    assert (speaker.requests, diary.lines, mine.usage) == ([], [], ONE)
+    assert mine.tokens_left() == 2000 - 120
+    further = TOPICAL._replace(messages=(*TOPICAL.messages, Message("assistant", "as before"), Message("user", "and?")))
+    assert mine.ask(speaker, further).text == "yes"
+    assert mine.usage == ONE + TWO
+    assert mine.tokens_left() == 2000 - 155
+
+
+def test_another_question_is_asked_and_everything_paid_counts() -> None:
+    speaker = Speaker(TWO)
+    mine = account(journal=Diary(past(ONE)))
+    other = TOPICAL._replace(topic="other")
+    assert mine.ask(speaker, other).text == "yes"
+    assert mine.usage == ONE + TWO
+    assert mine.tokens_left() == 2000 - 155
+
+
+def test_money_that_a_dead_run_paid_is_under_the_cap() -> None:
+    mine = account(journal=Diary(past(ONE._replace(usd=0.06))))
+    assert mine.ask(Speaker(), TOPICAL).text == "as before"  # it costs nothing more
+    with pytest.raises(caps.OverLimit, match=r"0\.0600 USD are spent, the cap is 0\.05"):
+        mine.ask(Speaker(), TOPICAL._replace(topic="other"))
+
+
+def test_marks_and_times_of_a_text_make_no_other_question() -> None:
+    one = TOPICAL._replace(messages=(Message("user", "MARK is a. took 0.1 s"),))
+    assert question_of(one) == question_of(one._replace(messages=(Message("user", "MARK is b. took 0.2 s"),)))
+    assert question_of(one) != question_of(one._replace(topic="u"))
+    assert question_of(one) != question_of(one._replace(messages=(*one.messages, Message("assistant", "yes"))))
+    assert question_of(REQUEST) == ""

@@ -132,10 +132,14 @@ class Place:
         }
 
     def reviews(self) -> list[str]:
-        """Each branch's commits, in their order, and whether they have a review."""
-        noted = {line.split()[1] for line in git(self.repo, "notes", "--ref=split-ci-review", "list").splitlines()}
+        """Each branch's commits, in their order, with the decision on each and what became of earlier findings."""
+        notes = [line.split() for line in git(self.repo, "notes", "--ref=split-ci-review", "list").splitlines()]
+        said = {}
+        for note, oid in notes:
+            verdict = json.loads(git(self.repo, "cat-file", "blob", note).splitlines()[-1])
+            said[oid] = f"{verdict['decision']} {verdict['summary']}"
         return [
-            f"{name} {oid in noted}"
+            f"{name} {said.get(oid)}"
             for name in ("first", "second")
             for oid in git(self.repo, "rev-list", "--reverse", f"main..split-ci/{name}").splitlines()
         ]
@@ -145,6 +149,15 @@ class Place:
         for row in git(self.repo, "notes", "--ref=split-ci", "list").splitlines():
             lines += [json.loads(line) for line in git(self.repo, "cat-file", "blob", row.split()[0]).splitlines()]
         return lines
+
+    def calls(self) -> int:
+        """How many calls the ledger says were paid for."""
+        return sum(line["usage"]["calls"] for line in self.ledger())
+
+    def in_flight(self) -> int:
+        """How many calls had left and not ended when the run was killed."""
+        text = "".join(path.read_text() for path in (self.repo / ".git/split-ci/journal").glob("*.jsonl"))
+        return text.count('"event":"started"') - text.count('"event":"ended"')
 
     def left(self) -> list[str]:
         """Locks, quarantines, journals, intents and checkouts that nobody owns."""
@@ -170,6 +183,7 @@ def place(seed: Path, tmp_path: Path) -> Iterator[Place]:
 
 
 def as_if_never_killed(place: Place, whole: Place) -> None:
+    lost = place.in_flight()
     code = place.run()
     said = (place.repo.parent / "said").read_text()
     assert code == 0, said
@@ -179,6 +193,7 @@ def as_if_never_killed(place: Place, whole: Place) -> None:
     assert len(attempts) == len(set(attempts))
     paid = [{(line["id"], line["role"], line["round"]) for line in lines} for lines in (ledger, whole.ledger())]
     assert paid[0] == paid[1]
+    assert place.calls() == whole.calls() + lost
     assert place.left() == []
 
 

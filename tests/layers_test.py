@@ -30,7 +30,7 @@ LAYERS: dict[str, str] = {
         report.terminal
     """,
     "the loop": """
-        dispatch lane selection
+        dispatch foresee lane selection
     """,
     "steps": """
         steps steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.gate
@@ -46,7 +46,7 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
-        provenance prices survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare checkout prompts proof
+        provenance prices spending survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare checkout prompts proof
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search
         proc starting branches ledger notes store forward refs intent git stream
         cgroup covers listeners workflows

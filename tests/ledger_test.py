@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_ci import journal, ledger, notes
+from split_ci import ledger, notes
 from split_ci.errors import Refused
 from split_ci.forges.local import Local
 from split_ci.git import Repo
-from split_ci.journal import Journal, Journals, fold, recover
+from split_ci.journal import Journal, fold, recover
+from split_ci.journals import Journals
 from split_ci.ledger import (
     CriterionSummary,
     Entry,
@@ -29,6 +30,7 @@ from split_ci.ledger import (
     text_of,
     write,
 )
+from split_ci.past import read_journal
 from split_ci.ports import Usage
 from split_ci.steps.comment import body, comment, payload
 from split_ci.store import Quarantine
@@ -216,7 +218,7 @@ def test_a_call_is_written_down_before_and_after(tmp_path: Path) -> None:
         assert fold(repo) == []  # its run lives
         open_one.ended(Usage(1, 10, 0, 5, 0.5))
         open_one.started()
-    (found,) = fold(repo)
+    found = fold(repo)[0].told.entry
     assert found.usage == Usage(2, 10, 0, 5, None)
     assert (found.outcome, found.reason) == ("failed", ledger.INTERRUPTED)
 
@@ -228,7 +230,7 @@ def test_what_the_ledger_has_leaves_no_journal(tmp_path: Path) -> None:
         journals.open(paid(repo)._replace(attempt="5678")).started()
         journals.open(paid(repo)._replace(attempt="never-called"))
         journals.settle(["1234", "unknown"])
-    assert [e.attempt for e in fold(repo)] == ["5678"]
+    assert [one.told.entry.attempt for one in fold(repo)] == ["5678"]
 
 
 def test_recovering_twice_is_recovering_once(tmp_path: Path) -> None:
@@ -236,9 +238,9 @@ def test_recovering_twice_is_recovering_once(tmp_path: Path) -> None:
     with Journal(repo, paid(repo)) as open_one:
         open_one.started()
         open_one.ended(Usage(1, 10, 0, 5, 0.5))
-    kept = fold(repo)
-    write(repo, kept)  # killed here: in the ledger, and the journal still there
-    assert recover(repo) == kept
+    write(repo, [one.told.entry for one in fold(repo)])  # killed here: in the ledger, and the journal still there
+    assert recover(repo) == []
+    assert fold(repo) == []
     assert recover(repo) == []
     assert [e.usage.usd for e in read_all(repo)] == [0.5]
 
@@ -249,13 +251,13 @@ def test_a_journal_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
         b'{"event":"started"}\n',
         b'{"event":"ended","usage":{"cached":0,"calls":1,"input":7,"output":1,"usd":0.1}}\n',
     )
-    whole = journal.read_journal(line + started + ended)
+    whole = read_journal(line + started + ended)
     assert whole is not None
-    assert whole.usage == Usage(1, 7, 0, 1, 0.1)
-    cut = journal.read_journal(line + started + ended + started + ended[:-20])
+    assert whole.entry.usage == Usage(1, 7, 0, 1, 0.1)
+    cut = read_journal(line + started + ended + started + ended[:-20])
     assert cut is not None
-    assert cut.usage == Usage(2, 7, 0, 1, None)
-    assert journal.read_journal(line[:-10]) is None
+    assert cut.entry.usage == Usage(2, 7, 0, 1, None)
+    assert read_journal(line[:-10]) is None
 
 
 KILLED = """

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from split_ci.caps import Account, Caps
+from split_ci.caps import Account, Caps, Silent
 from split_ci.meter import MOST_FAILURES, Meter, Upstream
 from split_ci.models.row import priced
-from split_ci.ports import Asker, Usage
+from split_ci.ports import Asker, Reply, Usage
 from split_ci.settings import Price
 from tests.agents.server import CACHED, INPUT, OUTPUT, model_server
 
@@ -33,7 +33,7 @@ NONE = Usage()
 ROUTES = ("chat/completions", "responses", "messages")
 
 
-class Kept:
+class Kept(Silent):
     """A journal in memory."""
 
     def __init__(self) -> None:
@@ -42,7 +42,8 @@ class Kept:
     def started(self) -> None:
         self.lines.append(None)
 
-    def ended(self, usage: Usage) -> None:
+    def ended(self, usage: Usage, question: str = "", reply: Reply | None = None) -> None:
+        assert (question, reply) == ("", None)
         self.lines.append(usage)
 
 

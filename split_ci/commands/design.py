@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
 
-    from split_ci.caps import Day
     from split_ci.config import Config
     from split_ci.git import Repo
     from split_ci.ports import Model
@@ -45,6 +44,7 @@ def run(args: Namespace) -> int:
     from split_ci.git import Repo
     from split_ci.journals import Journals
     from split_ci.report.design import show
+    from split_ci.spending import day_of
     from split_ci.steps.design import Design
 
     repo = Repo.find()
@@ -61,11 +61,13 @@ def run(args: Namespace) -> int:
             library=load_lessons(repo, config),
             prove=prove,
             open_journal=journals.open,
-            day=_day(repo, config),
+            day=day_of(repo, config),
         )
         done = design.write(goal)
         journals.settle([done.attempt])
-    saved = _saved(repo, config, done) if done.data is not None else None
+        saved = _saved(repo, config, done) if done.data is not None else None
+        if done.fault is None:
+            journals.end(goal.id)
     show(done, saved, unproved, config, args.format)
     return 0 if saved else 4 if done.fault else 1
 
@@ -144,15 +146,6 @@ def _prover(
         return list(proof_problems(spec, judge_base(repo, [spec], base, config)[spec.id]))
 
     return prove, ""
-
-
-def _day(repo: Repo, config: Config) -> Day:
-    """The day's money, with what the ledger says is spent already."""
-    from split_ci.bill import spent_on
-    from split_ci.caps import Day
-    from split_ci.ledger import now, read_all
-
-    return Day(config.limits.usd_per_day, spent_on(read_all(repo), now()[:10]))
 
 
 def _saved(repo: Repo, config: Config, done: Designed) -> str:

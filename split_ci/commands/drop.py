@@ -23,8 +23,15 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    import os
+
+    from split_ci.config import find_config
+    from split_ci.forges import build
     from split_ci.git import Repo
     from split_ci.report.land import tell_dropped
     from split_ci.steps.drop import drop
 
-    return tell_dropped(args.format, drop(Repo.find(), args.id.removeprefix("split-ci/"), force=args.force))
+    repo = Repo.find()
+    forge = build(repo, find_config(repo), os.environ)
+    id_ = args.id.removeprefix("split-ci/")
+    return tell_dropped(args.format, forge.transact(repo, lambda there: drop(there, id_, force=args.force)))

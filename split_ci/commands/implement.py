@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from split_ci.config import Config
     from split_ci.git import Repo
-    from split_ci.ledger import Entry
     from split_ci.ports import Implementer
     from split_ci.spec import Spec
     from split_ci.steps.implement import Job, Made
@@ -38,7 +37,8 @@ def run(args: Namespace) -> int:
     from split_ci.coaching import load_lessons
     from split_ci.config import find_config
     from split_ci.git import Repo
-    from split_ci.journal import Journal
+    from split_ci.journals import Journals
+    from split_ci.spending import day_of
     from split_ci.steps.implement import implement
 
     repo = Repo.find()
@@ -46,21 +46,14 @@ def run(args: Namespace) -> int:
     job = _job(repo, config, args)
     library = load_lessons(repo, config)
     asked = build_implementers(config, os.environ, repo.root)
-    journals: list[Journal] = []
-
-    def open_journal(entry: Entry) -> Journal:
-        journals.append(Journal(repo, entry))
-        return journals[-1]
-
-    try:
+    with Journals(repo) as journals:
         made = implement(
             repo, [job], config=config, implementers=asked, lessons=library.lessons, lessons_at=library.commit,
-            open_journal=open_journal,
+            open_journal=journals.open, day=day_of(repo, config),
         )[0]  # fmt: skip
         _save(args.out, made)
-    finally:
-        for journal in journals:
-            journal.close(recorded=False)  # `record` or the next run takes it into the ledger
+        if made.fault is None:
+            journals.over()  # `record` or the next run takes it into the ledger
     return _tell(args.format, made, args.out)
 
 

@@ -29,6 +29,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    import os
+
     from split_ci.config import find_config
     from split_ci.forges import build
     from split_ci.git import Repo
@@ -39,12 +41,17 @@ def run(args: Namespace) -> int:
 
     repo = Repo.find()
     config = find_config(repo)
-    build(repo, config)  # before anything is made: a forge that is asked for and isn't there is no forge `local`
+    forge = build(repo, config, os.environ)  # before anything is made: one that isn't there is not taken for `local`
     changeset, results = read_changeset(args.changeset), read_results(args.accept)
     same_base(repo, changeset, args.base)
-    with Quarantine(repo) as quarantine:
-        gated = gate(repo, quarantine, [changeset], given_specs(config, args.spec), config)
-        (published,) = publish(repo, quarantine, gated, {changeset.attempt: results})
+    specs = given_specs(config, args.spec)
+
+    def work(there: Repo) -> Published:
+        with Quarantine(there) as quarantine:
+            gated = gate(there, quarantine, [changeset], specs, config)
+            return publish(there, quarantine, gated, {changeset.attempt: results})[0]
+
+    published = forge.transact(repo, work)
     return _tell(args.format, changeset, published)
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
+    from split_ci.caps import Journal
     from split_ci.config import Config
     from split_ci.git import Repo
-    from split_ci.journal import Journal
     from split_ci.ledger import Entry
     from split_ci.ports import Reviewer
     from split_ci.results import Results
@@ -43,8 +43,9 @@ def run(args: Namespace) -> int:
     from split_ci.commands.implement import write_whole
     from split_ci.config import find_config
     from split_ci.git import Repo
-    from split_ci.journal import Journals
+    from split_ci.journals import Journals
     from split_ci.report.review import show
+    from split_ci.spending import day_of
     from split_ci.steps.review import review_all
     from split_ci.verdict import dump
 
@@ -52,15 +53,16 @@ def run(args: Namespace) -> int:
     config = find_config(repo)
     subject = subject_of(repo, config, args.result, read_results(args.accept), args.round)
     with Journals(repo) as journals:
-        reviewers = build_reviewers(config, os.environ, repo.root, journals.open)
+        reviewers = build_reviewers(config, os.environ, repo.root, journals.open, day_of(repo, config))
         verdict = review_all(repo, [subject], reviewers, lessons=load_lessons(repo, config).lessons)[0]
         write_whole(args.out, dump(verdict) + "\n")
+        journals.over()
     show(verdict, args.format, args.out)
     return 1 if args.exit_code and verdict.decision != "approve" else 0
 
 
 def build_reviewers(
-    config: Config, env: object, root: str, open_journal: Callable[[Entry], Journal] | None = None, day: object = None
+    config: Config, env: object, root: str, open_journal: Callable[[Entry, str], Journal] | None = None, day: object = None
 ) -> list[Reviewer]:
     """The rules, and the architect's model where the configuration names one. Raises UsageError."""
     from split_ci.reviewers.rules import Rules
@@ -109,6 +111,8 @@ def read_file(path: str, limit: int) -> str:
 def subject_of(repo: Repo, config: Config, name: str, results: Results | None, number: int = 1) -> Subject:
     """A result by its branch, its spec's id or its commit, with the spec that it carries. Raises UsageError or Refused."""
     from split_ci.errors import Refused, UsageError
+    from split_ci.notes import review_before
+    from split_ci.ports import Usage
     from split_ci.spec import parse_spec
     from split_ci.steps.review import Subject
     from split_ci.steps.status import read_head
@@ -128,4 +132,6 @@ def subject_of(repo: Repo, config: Config, name: str, results: Results | None, n
     if parsed.spec is None:
         first = parsed.problems[0]
         raise Refused(f"{path}:{first.line}: {first.code}: {first.message}", hint=f"split-ci explain {first.code}")
-    return Subject(parsed.spec, repo.commit(base), commit, results, round=number)
+    earlier = review_before(repo, commit) if number > 1 else None
+    spent = earlier.usage if earlier else Usage()
+    return Subject(parsed.spec, repo.commit(base), commit, results, earlier, number, spent)

@@ -68,9 +68,11 @@ def dispatch_here(
     commit = repo.commit(base)
     selection = select(repo, config, names, commit, os.getcwd())
     if dry_run:
+        from split_ci.foresee import foresee
         from split_ci.report.run import print_dry_run
 
-        return print_dry_run(selection, commit, json=json)
+        found = foresee(repo, config, selection, commit) + _unreadable(selection)
+        return print_dry_run(found, selection, commit, json=json)
     with watch([spec.id for spec in selection.specs], quiet=json) as see:
         done = _interruptible(
             lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see)
@@ -92,11 +94,12 @@ def _dispatch(
     from split_ci.journals import Journals
     from split_ci.lane import Ground
     from split_ci.sandbox import choose
+    from split_ci.spending import day_of
     from split_ci.steps.accept import Acceptance
     from split_ci.store import Quarantine
 
     journal.recover(repo)
-    day = _day(repo, config)
+    day = day_of(repo, config)
     runs = any(c.kind == "run" for spec in selection.specs for c in spec.accept)
     sandbox = choose(config.sandbox) if runs else None
     with ExitStack() as stack:
@@ -125,17 +128,6 @@ def _reviewers(repo: Repo, config: Config, journals: Journals, day: Day) -> list
         model = build(config.models[config.architect], os.environ, repo.root)
         reviewers.append(Architect(model, config, journals.open, day))
     return reviewers
-
-
-def _day(repo: Repo, config: Config) -> Day:
-    """The day's money, with what the ledger says is spent already. The ledger is read only where money can be spent."""
-    from split_ci.caps import Day
-    from split_ci.ledger import now, read_all
-
-    if not config.models:
-        return Day(config.limits.usd_per_day)
-    today = now()[:10]
-    return Day(config.limits.usd_per_day, sum(e.usage.usd or 0.0 for e in read_all(repo) if e.at.startswith(today)))
 
 
 def _unreadable(selection: Selection) -> list[Finished]:

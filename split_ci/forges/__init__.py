@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from split_ci.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from split_ci.config import Config
     from split_ci.git import Repo
     from split_ci.ports import Forge
@@ -18,10 +20,10 @@ FORGES = {"local": "split_ci.forges.local"}
 class Adapter(Protocol):
     """What a module of the table has: the forge of a repository."""
 
-    def make(self, repo: Repo, config: Config) -> Forge: ...
+    def make(self, repo: Repo, config: Config, env: Mapping[str, str]) -> Forge: ...
 
 
-def build(repo: Repo, config: Config) -> Forge:
+def build(repo: Repo, config: Config, env: Mapping[str, str]) -> Forge:
     """The forge that the configuration names. Raises UsageError where this version has none of that name."""
     module = FORGES.get(config.forge)
     if module is None:
@@ -30,4 +32,4 @@ def build(repo: Repo, config: Config) -> Forge:
             f"forge: {config.forge!r} is not one of this version: {known}", hint="forge: local in .split-ci.yaml"
         )
     adapter: Adapter = import_module(module)
-    return adapter.make(repo, config)
+    return adapter.make(repo, config, env)

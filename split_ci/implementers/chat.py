@@ -46,7 +46,7 @@ class Chat:
 
     def _converse(self, talk: Talk) -> Outcome:
         for _ in range(self._turns):
-            request = Request(talk.brief.system, tuple(talk.messages))
+            request = Request(talk.brief.system, tuple(talk.messages), topic=talk.task.topic)
             outcome = talk.hear(talk.task.account.ask(self._model, request))
             if outcome is not None:
                 return outcome

@@ -64,8 +64,7 @@ def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) ->
     from split_ci.models.row import priced  # noqa: PLC0415
     from split_ci.sandbox import choose  # noqa: PLC0415
 
-    given = config.agents[name]
-    row = row_of(config, name)
+    given, row = config.agents[name], row_of(config, name)
     model = model_of(config, name, row.wires)
     if not offers(model, row.wires):
         raise UsageError(f"agents.{name}: it speaks {row.wires[0]}, which {model.name} (api: {model.api}) doesn't offer")
@@ -79,7 +78,7 @@ def build_agent(config: Config, name: str, env: Mapping[str, str], root: str) ->
 
 
 def row_of(config: Config, name: str) -> Row:
-    """What is known of an agent's command line."""
+    """How an agent of the configuration is started and read."""
     from split_ci import agents  # noqa: PLC0415 - nobody pays for agents who has none
 
     given = config.agents[name]

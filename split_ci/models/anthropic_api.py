@@ -34,7 +34,7 @@ class Anthropic:
         self._config = config
         self._sdk = sdk("anthropic")
         self._attempts = Attempts()
-        self._line = Line(config.name, address(config, URL), key)
+        self._line = Line(config.name, address(config, URL), key, config.key or "")
         http = self._sdk.DefaultHttpxClient(
             event_hooks={"request": [self._attempts.hook]}, follow_redirects=False, trust_env=False
         )

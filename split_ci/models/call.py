@@ -29,6 +29,7 @@ class Line(NamedTuple):
     name: str  # of the model, for messages
     url: str
     key: str
+    variable: str  # that the key was taken from
 
     def __repr__(self) -> str:
         return f"Line({self.name}, {self.url})"
@@ -108,14 +109,14 @@ def _fault(error: Exception, line: Line, errors: ModuleType, count: int) -> Call
         status: int = error.status_code
         quota = "quota" in str(error) or "credit" in str(error)
         again = (status in AGAIN or status >= 500) and not quota
-        return CallFailed(
-            f"{line.name}: {_status(status)}: {line.redacted(str(error))}", again=again, usage=Usage(calls=calls)
-        )
+        said = f"{line.name}: {_status(status)}: {line.redacted(str(error))}"
+        return CallFailed(said, hint=_mend(status, line), again=again, usage=Usage(calls=calls))
     if isinstance(error, errors.APITimeoutError):
         return CallFailed(f"{line.name}: the server took too long", again=True, usage=unknown)
     if isinstance(error, errors.APIConnectionError):
         why = line.redacted(str(error.__cause__ or error))
-        return CallFailed(f"{line.name}: the server can't be reached: {why}", again=True, usage=unknown)
+        hint = f"is models.{line.name}.base_url right, and the network there?"
+        return CallFailed(f"{line.name}: the server can't be reached: {why}", hint=hint, again=True, usage=unknown)
     return CallFailed(f"{line.name}: an answer that can't be read: {line.redacted(str(error))}", again=True, usage=unknown)
 
 
@@ -124,6 +125,15 @@ def _status(status: int) -> str:
         return f"{status}, the key was refused"
     known = {404: "no such model or address", 413: "the prompt is too large", 429: "too many requests, or no money left"}
     return f"{status}, {known[status]}" if status in known else str(status)
+
+
+def _mend(status: int, line: Line) -> str:
+    """What to look at, where a server refuses."""
+    if status in (401, 403):
+        return f"is the value of {line.variable} a key of {line.url}, and may it use this model?"
+    if status == 404:
+        return f"models.{line.name}.model, models.{line.name}.base_url"
+    return "what the account has left, or later" if status == 429 else ""
 
 
 def tokens(found: object, key: str) -> int:

@@ -33,7 +33,7 @@ class OpenAI:
         self._config = config
         self._sdk = sdk("openai")
         self._attempts = Attempts()
-        self._line = Line(config.name, address(config, URL), key)
+        self._line = Line(config.name, address(config, URL), key, config.key or "")
         http = self._sdk.DefaultHttpxClient(
             event_hooks={"request": [self._attempts.hook]}, follow_redirects=False, trust_env=False
         )

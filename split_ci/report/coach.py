@@ -95,7 +95,8 @@ def show_measured(found: Sequence[Measured], form: str) -> None:
         return
     for one in found:
         with_it = share(one.with_passed, one.with_all)
-        say(f"{one.id}: passed at once {with_it} with it, {share(one.without_passed, one.without_all)} without")
+        held = f", {share(one.held_passed, one.held_all)} where it was held out" if one.held_all else ""
+        say(f"{one.id}: passed at once {with_it} with it, {share(one.without_passed, one.without_all)} without{held}")
     if not found:
         say("no lesson was carried yet")
 
@@ -105,6 +106,7 @@ def _measured(one: Measured) -> dict[str, Any]:
         "id": one.id,
         "with": {"passed": one.with_passed, "all": one.with_all},
         "without": {"passed": one.without_passed, "all": one.without_all},
+        "held_out": {"passed": one.held_passed, "all": one.held_all},
     }
 
 

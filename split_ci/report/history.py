@@ -63,6 +63,7 @@ def _lesson_json(one: Measured, listed: Listed | None) -> dict[str, Any]:
         "carried": listed.carried if listed else None,
         "with": {"passed": one.with_passed, "all": one.with_all},
         "without": {"passed": one.without_passed, "all": one.without_all},
+        "held_out": {"passed": one.held_passed, "all": one.held_all},
     }  # fmt: skip
 
 
@@ -79,6 +80,9 @@ def passed(passes: Passes) -> str:
 
 def verdict_of(one: Measured) -> str:
     """What may be said of a lesson: nothing, where the sample is small."""
+    if min(one.with_all, one.held_all) >= ENOUGH:
+        points = 100 * one.with_passed / one.with_all - 100 * one.held_passed / one.held_all
+        return f"{points:+.0f} points with it, against {one.held_all} briefs that it was held out of"
     if not one.with_all or not one.without_all:
         return "nothing to compare with yet"
     if min(one.with_all, one.without_all) < ENOUGH:

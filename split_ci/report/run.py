@@ -170,22 +170,29 @@ def print_run(done: Sequence[Finished], config: Config, *, json: bool) -> None:
         say("nothing is ready here: split-ci new TITLE writes a draft, `status: ready` in it makes it a spec to dispatch")
 
 
-def print_dry_run(selection: Selection, base: str, *, json: bool) -> int:
-    """What a run would dispatch, and what would be refused; the exit code of `run --dry-run`."""
-    refused = {**selection.faults, **selection.unreadable}
+def print_dry_run(found: Sequence[Finished], selection: Selection, base: str, *, json: bool) -> int:
+    """What a run would do with each spec; the exit code of `run --dry-run`. In JSON, `outcome` is null where one would be
+    dispatched.
+    """
+    sizes = {one.id: (one.path, len(one.changes), len(one.accept)) for one in selection.specs}
+    wrong = any(one.outcome.name not in ("done", "unchanged") for one in found)
     if json:
-        specs = [{"id": one.id, "path": one.path, "sections": len(one.changes), "refused": None} for one in selection.specs]
-        for row in specs:
-            fault = refused.get(str(row["id"]))
-            row["refused"] = f"{fault.path}:{fault.line}: {fault.code}: {fault.message}" if fault else None
-        say_json({"base": base, "specs": specs})
-        return 1 if refused else 0
-    for one in selection.specs:
-        if one.id not in refused:
-            say(f"would dispatch {one.id} on {base[:12]}: {len(one.changes)} sections, {len(one.accept)} criteria")
-    for name, fault in refused.items():
-        say(f"would refuse {name}: {fault.path}:{fault.line}: {fault.code}: {visible(fault.message)}")
-    return 1 if refused else 0
+        rows = [
+            finished_json(one) | {"outcome": None if one.outcome.name == "done" else one.outcome.name}
+            | {"path": sizes[one.id][0] if one.id in sizes else None}
+            for one in found
+        ]  # fmt: skip
+        say_json({"base": base, "specs": rows})
+        return int(wrong)
+    for one in found:
+        if one.outcome.name == "done":
+            _, sections, criteria = sizes[one.id]
+            say(f"would dispatch {one.id} on {base[:12]}: {sections} sections, {criteria} criteria")
+        else:
+            say(f"{one.outcome.name} {one.id}: {visible(one.outcome.reason)}")
+    if not found:
+        say("nothing is ready here")
+    return int(wrong)
 
 
 def _print_finished(done: Sequence[Finished], config: Config) -> None:

@@ -10,6 +10,7 @@ from split_ci.brief import OUTPUT_CHARS, choose_mark, fenced, quoted
 from split_ci.caps import Account, caps_of, no_journal
 from split_ci.errors import Refused, WorldError
 from split_ci.lesson import Lesson, lesson_faults, lesson_id
+from split_ci.past import topic_of
 from split_ci.ports import Asker, Message, Request, Usage
 from split_ci.prompts import read_prompt
 from split_ci.reviewers.judgement import SCHEMA, read_judgement
@@ -37,6 +38,14 @@ class Read(NamedTuple):
     judgement: Judgement
 
 
+class Question(NamedTuple):
+    """A page's text, the numbers of the earlier findings that it asks about, and its topic."""
+
+    text: str
+    earlier: Sequence[int]
+    topic: str
+
+
 class Architect:
     """A `ports.Reviewer` over any model. Whatever it could not show, or could not read in an answer, makes it incomplete."""
 
@@ -44,7 +53,7 @@ class Architect:
         self,
         model: Model,
         config: Config,
-        open_journal: Callable[[ledger.Entry], Journal] = no_journal,
+        open_journal: Callable[[ledger.Entry, str], Journal] = no_journal,
         day: Day | None = None,
         draw: Callable[[], str] | None = None,
     ) -> None:
@@ -57,26 +66,39 @@ class Architect:
 
     def review(self, case: Case) -> Verdict:
         """The verdict, verified. A model that fails makes it incomplete, with the reason in the summary."""
-        review = uuid4().hex[:16]
-        account = self._account(case, review)
+        review, topic = uuid4().hex[:16], self._topic(case)
+        journal = self._open_journal(self._entry(case, review), topic)
+        if journal.past:
+            review = journal.past.attempt
+        account = self._account(case, journal)
         read: list[Read] = []
         try:
-            fault = self._read(case, account, read)
+            fault = self._read(case, account, topic, read)
         except (Refused, WorldError) as error:
             fault = error.message
         return verify(self._verdict(case, review, read, account.usage, fault), case)
 
-    def _account(self, case: Case, review: str) -> Account:
+    def _entry(self, case: Case, review: str) -> ledger.Entry:
         spec = case.spec
-        entry = ledger.Entry(
+        return ledger.Entry(
             spec.id, spec.digest, review, "architect", self.name, ledger.now(), case.head, case.base, case.round,
             recorded=self._model.recorded,
         )  # fmt: skip
-        caps = caps_of(spec.limits, self._config.limits)
-        spent = case.earlier.usage if case.earlier else Usage()
-        return Account(caps, Asker("architect", spec.id, case.round), self._open_journal(entry), day=self._day, spent=spent)
 
-    def _read(self, case: Case, account: Account, read: list[Read]) -> str:
+    def _topic(self, case: Case) -> str:
+        """What a review is about: all that its pages are made of, but for what commands printed."""
+        model = self._config.models.get(self._config.architect)
+        asked = (model.api, model.model, model.base_url) if model else self.name
+        results = [(r.id, r.red, r.green) for r in case.results.criteria] if case.results else None
+        earlier = [(f.path, f.line, f.message, f.quote) for f in case.earlier.findings] if case.earlier else None
+        return topic_of("architect", case.spec.digest, case.base, case.head, case.round, asked, results, earlier)
+
+    def _account(self, case: Case, journal: Journal) -> Account:
+        spec = case.spec
+        caps = caps_of(spec.limits, self._config.limits)
+        return Account(caps, Asker("architect", spec.id, case.round), journal, day=self._day, spent=case.spent)
+
+    def _read(self, case: Case, account: Account, topic: str, read: list[Read]) -> str:
         """Shows every page and adds what was judged to `read`. Why not all of it was judged, or nothing."""
         all_pages = pages(case)
         given = _given(case)
@@ -87,18 +109,20 @@ class Architect:
         asked = _earlier_of(case, all_pages)
         for number, page in enumerate(all_pages):
             text = _page_text(case, given, mark, page, asked[number], number + 1, len(all_pages))
-            judged = self._judge(case, account, page, text, asked[number])
+            judged = self._judge(case, account, page, Question(text, asked[number], f"{topic} {number}"))
             if isinstance(judged, str):
                 return judged
             read.append(Read(page, judged))
         return ""
 
-    def _judge(self, case: Case, account: Account, page: Page, text: str, asked: Sequence[int]) -> Judgement | str:
+    def _judge(self, case: Case, account: Account, page: Page, question: Question) -> Judgement | str:
         """One page's judgement; a broken answer is told what is wrong with it, once. Then: what is wrong with it."""
+        text, asked, topic = question
         messages: tuple[Message, ...] = (Message("user", text),)
         wanted = tuple(dict.fromkeys(sheet.path for sheet in page.sheets))
         for _ in range(2):
-            reply = account.ask(self._model, Request(read_prompt("architect-review"), messages, ANSWER_TOKENS, SCHEMA))
+            request = Request(read_prompt("architect-review"), messages, ANSWER_TOKENS, SCHEMA, topic=topic)
+            reply = account.ask(self._model, request)
             if reply.stop == "refusal":
                 return "the model refused to answer"
             try:

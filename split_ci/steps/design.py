@@ -13,6 +13,7 @@ from split_ci.caps import Account, OverLimit, caps_of, no_journal
 from split_ci.design_reply import CUT_OFF, UNREADABLE, problems_text, read_reply, with_status
 from split_ci.errors import WorldError
 from split_ci.lesson import Chosen, choose, render_block
+from split_ci.past import topic_of
 from split_ci.pending import Found
 from split_ci.ports import Asker, Message, Outcome, Request, Usage
 from split_ci.prompts import read_prompt
@@ -75,7 +76,7 @@ class Design:
         *,
         library: Library,
         prove: Prove | None = None,
-        open_journal: Callable[[ledger.Entry], Journal] = no_journal,
+        open_journal: Callable[[ledger.Entry, str], Journal] = no_journal,
         day: Day | None = None,
         draw: Callable[[], str] | None = None,
     ) -> None:
@@ -87,6 +88,7 @@ class Design:
         self._open_journal = open_journal
         self._day = day
         self._draw = draw
+        self._topic = ""
         self._source: proof.Source
         self._before: set[Problem]
 
@@ -102,9 +104,14 @@ class Design:
                 self._library.lessons, audience="architect", paths=list(files), implementer="",
                 limit_bytes=config.coaching.bytes,
             )  # fmt: skip
-            entry = self._entry(goal, chosen)
+            entry, topic = self._entry(goal, chosen), self._topic_of(goal)
+            journal = self._open_journal(entry, topic)
+            if journal.past:
+                entry = entry._replace(attempt=journal.past.attempt, lessons=journal.past.lessons)
+                chosen = Chosen(tuple(one for one in self._library.lessons if one.id in entry.lessons), ())
             caps = caps_of(Limits(), config.limits)
-            account = Account(caps, Asker("architect", goal.id), self._open_journal(entry), day=self._day)
+            account = Account(caps, Asker("architect", goal.id), journal, day=self._day)
+            self._topic = topic
             talk = _Talk(self, goal, account, Reading(tree), _Kept(repo, goal.id), caps.rounds)
             done = talk.hold(self._opening(goal, render_map(files), render_block(chosen)))
         done = done._replace(lessons=chosen, attempt=entry.attempt)
@@ -119,6 +126,11 @@ class Design:
             goal.base, recorded=self._model.recorded, lessons=tuple(lesson.id for lesson in chosen.lessons),
             lessons_at=self._library.commit,
         )  # fmt: skip
+
+    def _topic_of(self, goal: Goal) -> str:
+        model = self._config.models.get(self._config.architect)
+        asked = (model.api, model.model, model.base_url) if model else self._config.architect
+        return topic_of("design", goal.text, goal.id, goal.base, asked)
 
     def _opening(self, goal: Goal, map_: str, lessons: str) -> str:
         mark = choose_mark([goal.text, map_, lessons], self._draw)
@@ -142,7 +154,8 @@ class Design:
 
     def ask(self, account: Account, messages: Sequence[Message]) -> tuple[str, str]:
         """An answer's text, and how it stopped."""
-        reply = account.ask(self._model, Request(read_prompt("design"), tuple(messages), ANSWER_TOKENS))
+        request = Request(read_prompt("design"), tuple(messages), ANSWER_TOKENS, topic=self._topic)
+        reply = account.ask(self._model, request)
         return reply.text.encode("utf-8", "replace").decode(), reply.stop
 
     def check(self, goal: Goal, text: str) -> proof.Checked:

@@ -6,22 +6,30 @@ import os
 import re
 import shutil
 import sys
+import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from split_ci import sandbox
 from split_ci.coaching import default_branch
 from split_ci.config import FILE, Config, find_config
-from split_ci.errors import UsageError, WorldError
+from split_ci.errors import Refused, UsageError, WorldError
+from split_ci.fields import read_object
 from split_ci.git import Repo, run_git
 from split_ci.hook_entry import PRE_COMMIT, has_entry, hooks_path
+from split_ci.plain import visible
+from split_ci.ports import Message, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from split_ci.config import ModelConfig
+    from split_ci.ports import Model
 
 State = Literal["ok", "warn", "fail"]
+LIVE_SECONDS = 60.0
+LIVE_TOKENS = 256  # models that think before they answer need some
+OK = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
 OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`, which finds conflicts before anything is touched
 OLDEST_PYTHON = (3, 11)
 PROGRAMS = {"mini-swe-agent": "mini"}  # agents whose program has another name
@@ -228,3 +236,50 @@ def _sandbox(config: Config) -> Finding:
             "sandbox", "warn", f"none: {found.warning}", sandbox.HOW_TO_MEND if config.sandbox != "none" else "sandbox: auto"
         )
     return Finding("sandbox", "ok", f"{found.kind}, proved by a probe")
+
+
+def ask_each(config: Config, models: Sequence[str], build: Callable[[ModelConfig], Model]) -> Iterator[Finding]:
+    """One cheap call to each of some models, by name: is there such a server, such a model, and is the key good?
+
+    The architect's is asked for JSON by a schema, as a review asks.
+    """
+    for name in dict.fromkeys(models):
+        row = config.models[name]
+        said = f"{name} ({row.api}, {row.model})"
+        if row.api == "scripted":
+            yield Finding("call", "ok", f"{said}: its replies are recorded, nobody is asked")
+            continue
+        try:
+            yield _asked(said, row, build(row), schema=OK if name == config.architect else None)
+        except UsageError as error:
+            yield Finding("call", "fail", error.message, error.hint or f"models.{name} in {FILE}")
+        except WorldError as error:
+            later = "try again later" if error.again else f"models.{name} in {FILE}"
+            yield Finding("call", "fail", error.message, error.hint or later)
+
+
+def _asked(said: str, row: ModelConfig, model: Model, *, schema: Mapping[str, object] | None) -> Finding:
+    question = Message("user", 'Answer {"ok": true}.' if schema else "Answer: ok")
+    request = Request("You are asked whether you can be reached.", (question,), LIVE_TOKENS, schema, seconds=LIVE_SECONDS)
+    began = time.monotonic()
+    reply = model.ask(request)
+    usage = reply.usage
+    cost = "at a price that is not known" if usage.usd is None else f"${usage.usd:.6f}"
+    took = f"{time.monotonic() - began:.1f} s, {usage.input} + {usage.output} tokens, {cost}"
+    if schema and reply.stop == "end" and not _is_ok(reply.text):
+        return Finding(
+            "call", "fail", f"{said}: it answers, and not in JSON as it was asked to ({took})",
+            "a review needs it: another model or server as architect",
+        )  # fmt: skip
+    if reply.model != row.model and not reply.model.startswith(row.model):
+        return Finding(
+            "call", "warn", f"{said}: {visible(reply.model)[:80]} answers in its place ({took})", f"models.{row.name}.model"
+        )
+    return Finding("call", "ok", f"{said}: answers ({took})")
+
+
+def _is_ok(text: str) -> bool:
+    try:
+        return read_object(text, "the answer").flag("ok")
+    except Refused:
+        return False

@@ -12,6 +12,7 @@ from split_ci.changed_tree import ChangedTree
 from split_ci.changeset import Changed, Changeset
 from split_ci.frozen import frozen_paths
 from split_ci.implementers.exact import attempt_id, blob_at, derive, outcome_of
+from split_ci.past import topic_of
 from split_ci.ports import Asker, Attempt, Outcome, Task, Usage
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from split_ci.verdict import Finding
 
 EXACT = "exact"
-OpenJournal = Callable[[ledger.Entry], "Journal"]
+OpenJournal = Callable[[ledger.Entry, str], "Journal"]
 Objection = Callable[["Spec", str], str]  # a spec and its base: why no result of it can pass, or nothing
 
 
@@ -174,7 +175,7 @@ def _climb(run: Run, start: Start) -> Made:
                 return Made(_exact(start, Outcome("failed", wrong)), tuple(others))
             reasons = tuple(f"Another implementer, {o.implementer}, gave up: {o.outcome.reason}\n" for o in others)
             spent = sum((o.usage for o in others), start.job.spent)
-            made = _rung(run, start, task._replace(left=(*task.left, *reasons)), names[len(others)], spent, base)
+            made = _rung(run, start, task, names[len(others)], reasons, spent, base)
             if made.changeset.outcome.name in ("done", "over-limit") or len(others) + 1 == len(names):
                 return made._replace(others=tuple(others))
             others.append(made.changeset)
@@ -254,27 +255,62 @@ def _account(run: Run, job: Job, spent: Usage, journal: Journal) -> Account:
     return Account(caps, Asker("implementer", job.spec.id, job.round), journal, day=run.day, spent=spent)
 
 
-def _rung(run: Run, start: Start, task: Task, name: str, spent: Usage, base: Tree) -> Made:
-    """One attempt of one rung."""
+def _rung(run: Run, start: Start, task: Task, name: str, reasons: Sequence[str], spent: Usage, base: Tree) -> Made:
+    """One attempt of one rung; `reasons` are why others gave up."""
+    task = task._replace(left=(*task.left, *reasons))
     job, implementer = start.job, run.implementers[name]
     recorded = bool(getattr(implementer, "recorded", False))
     label = f"{name} (scripted)" if recorded else str(getattr(implementer, "label", name))
-    chosen = lesson.choose(
-        run.lessons, audience="implementer", paths=task.files, implementer=name, limit_bytes=run.config.coaching.bytes
-    )
-    carried = tuple(one.id for one in chosen.lessons)
+    chosen = _chosen(run, job.spec, task.files, name)
     entry = ledger.Entry(
         job.spec.id, job.spec.digest, uuid4().hex[:16], "implementer", label,
-        ledger.now(), None, job.base, job.round, lessons=carried, lessons_at=run.lessons_at, recorded=recorded,
+        ledger.now(), None, job.base, job.round, lessons=tuple(one.id for one in chosen.lessons), lessons_at=run.lessons_at,
+        recorded=recorded, held=chosen.held,
     )  # fmt: skip
-    account = _account(run, job, spent, run.open_journal(entry))
-    attempt = _judged(implementer.implement(task._replace(lessons=chosen.lessons, account=account)), task)
+    topic = _topic(run, job, name, reasons)
+    journal = run.open_journal(entry, topic)
+    lessons = chosen.lessons
+    if journal.past:
+        past = journal.past
+        entry = entry._replace(attempt=past.attempt, lessons=past.lessons, lessons_at=past.lessons_at, held=past.held)
+        lessons = tuple(one for one in run.lessons if one.id in entry.lessons)
+    account = _account(run, job, spent, journal)
+    attempt = _made(implementer, task._replace(lessons=lessons, account=account, topic=topic), journal)
     changes = _changes(start, attempt.files, base)
     changeset = _exact(start, attempt.outcome)._replace(
         attempt=entry.attempt, implementer=entry.name, changes=changes, edits=_edits(start, changes),
-        usage=attempt.usage, lessons=carried, lessons_at=run.lessons_at,
+        usage=attempt.usage, lessons=entry.lessons, lessons_at=entry.lessons_at, held=entry.held,
     )  # fmt: skip
     return Made(changeset, (), attempt.transcript, attempt.fault, chosen.left_out)
+
+
+def _chosen(run: Run, spec: Spec, paths: Sequence[str], name: str) -> lesson.Chosen:
+    """The lessons of a brief; none where the generation is one of those that are held out."""
+    coaching = run.config.coaching
+    found = lesson.choose(run.lessons, audience="implementer", paths=paths, implementer=name, limit_bytes=coaching.bytes)
+    if lesson.held_out(spec.digest, coaching.holdout):
+        return lesson.Chosen((), (), tuple(one.id for one in found.lessons))
+    return found
+
+
+def _topic(run: Run, job: Job, name: str, reasons: Sequence[str]) -> str:
+    """What an attempt is about: all that its brief is made of, but for lessons and for what commands printed."""
+    model = run.config.models.get(name)
+    asked = (model.api, model.model, model.base_url) if model else name
+    red = [(one.id, one.red, one.green) for one in job.red]
+    findings = [(one.path, one.line, one.message, one.quote) for one in job.findings]
+    parts = (job.spec.digest, job.base, job.parent, job.round, name, asked, red, findings, job.reason, reasons)
+    return topic_of("implementer", *parts)
+
+
+def _made(implementer: Implementer, task: Task, journal: Journal) -> Attempt:
+    """What an implementer makes of a task, judged; what a run that died had paid for and had whole is not made again."""
+    if journal.past and journal.past.made:
+        return _judged(journal.past.made._replace(usage=journal.past.usage), task)
+    attempt = implementer.implement(task)
+    if attempt.usage.calls and attempt.fault is None:
+        journal.made(attempt)
+    return _judged(attempt, task)
 
 
 def _judged(attempt: Attempt, task: Task) -> Attempt:

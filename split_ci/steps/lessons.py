@@ -33,13 +33,18 @@ class Listed(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """First attempts of models, with a lesson in the brief and without: how many, and how many were approved at once."""
+    """First attempts of models, with a lesson in the brief and without: how many, and how many were approved at once.
+
+    `held`: those without it whose brief it fitted and was held out of, by lot. They alone can be compared with.
+    """
 
     id: str
     with_passed: int
     with_all: int
     without_passed: int
     without_all: int
+    held_passed: int = 0
+    held_all: int = 0
 
 
 class Tidied(NamedTuple):
@@ -84,17 +89,21 @@ def measure(repo: Repo, config: Config) -> list[Measured]:
     entries = ledger.read_all(repo)
     approved = {e.commit for e in entries if e.role == "architect" and e.decision == "approve"}
     firsts = [e for e in entries if e.role == "implementer" and e.round == 1 and e.usage.calls > 0]
-    ids = sorted({lesson.id for lesson in load_lessons(repo, config).lessons} | {each for e in firsts for each in e.lessons})
+    ids = sorted(
+        {lesson.id for lesson in load_lessons(repo, config).lessons}
+        | {each for e in firsts for each in (*e.lessons, *e.held)}
+    )
     return [_measured(each, firsts, approved) for each in ids]
 
 
 def _measured(lesson_id: str, firsts: Iterable[Entry], approved: set[str | None]) -> Measured:
-    counts = {True: [0, 0], False: [0, 0]}
+    with_it, without, held = [0, 0], [0, 0], [0, 0]
     for entry in firsts:
-        count = counts[lesson_id in entry.lessons]
-        count[0] += entry.commit is not None and entry.commit in approved
-        count[1] += 1
-    return Measured(lesson_id, *counts[True], *counts[False])
+        counts = [with_it] if lesson_id in entry.lessons else [without, held] if lesson_id in entry.held else [without]
+        for count in counts:
+            count[0] += entry.commit is not None and entry.commit in approved
+            count[1] += 1
+    return Measured(lesson_id, *with_it, *without, *held)
 
 
 def tidy(repo: Repo, config: Config, *, apply: bool = False, days: int = DAYS) -> Tidied:

@@ -8,7 +8,7 @@ from split_ci.changeset import Changed
 from split_ci.edit import apply_exact
 from split_ci.errors import WorldError
 from split_ci.git import FOLDER, GITLINK
-from split_ci.ports import Case, Entry, File
+from split_ci.ports import Case, Entry, File, Usage
 from split_ci.references import mentions
 from split_ci.spec import Instruct, touched
 
@@ -36,6 +36,7 @@ class Subject(NamedTuple):
     results: Results | None = None
     earlier: Verdict | None = None
     round: int = 1
+    spent: Usage = Usage()  # by the architect on earlier rounds
 
 
 def review_all(
@@ -194,6 +195,7 @@ def _case(
         results=subject.results,
         lessons=lessons,
         earlier=subject.earlier,
+        spent=subject.spent,
         round=subject.round,
         tree=_tree_of(subject.head, objects),
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from split_ci import sandbox
 from split_ci.steps.doctor import examine
 from tests.builders import git, make_repo, split_ci, write
+from tests.models.contract_test import said
+from tests.models.servers import Answer, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,3 +264,119 @@ def test_no_git_at_all_is_one_line(tmp_path: Path) -> None:
 
 def test_outside_a_repository(tmp_path: Path) -> None:
     assert line(tmp_path, "repository", code=1)[2] == "git init, or cd to one"
+
+
+# --- with calls
+
+
+LIVE = """\
+models:
+  cheap: {{api: openai, model: small, base_url: '{url}/v1', key: CHEAP_KEY, price: {{input: 1, cached: 0.1, output: 10}}}}
+  strong: {{api: anthropic, model: small, base_url: '{url}', key: STRONG_KEY}}
+architect: {architect}
+implementers: [exact, {rungs}]
+sandbox: none
+"""
+KEYED = {"CHEAP_KEY": KEY, "STRONG_KEY": KEY}
+OPENAI_OK = said("openai", '{"ok": true}')
+
+
+def live(tmp_path: Path, *answers: Answer, architect: str = "rules", rungs: str = "cheap", code: int = 0) -> Called:
+    """The findings about calls, with what the server was asked."""
+    pytest.importorskip("openai")
+    pytest.importorskip("anthropic")
+    with serving(*answers) as server:
+        text = LIVE.format(url=server.url, architect=architect, rungs=rungs)
+        repo = make_repo(tmp_path / "r", {".split-ci.yaml": text, "a.txt": "a"})
+        done = split_ci(repo, "doctor", "--live", "--format", "json", env=KEYED, code=code)
+        assert KEY not in done.stdout + done.stderr
+        checks = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "call"]
+        text = split_ci(repo, "doctor", "--live", env=KEYED, code=code).stdout
+        assert KEY not in text
+        return Called(checks, server.asked[: len(server.asked) // 2])
+
+
+class Called(NamedTuple):
+    checks: list[dict[str, str]]
+    asked: list[dict[str, Any]]
+
+
+def test_live_asks_each_model_one_short_question(tmp_path: Path) -> None:
+    found = live(tmp_path, OPENAI_OK)
+    ((check,), (asked,)) = found
+    assert check["state"] == "ok"
+    assert re.fullmatch(r"cheap \(openai, small\): answers \(\d\.\d s, 100 \+ 20 tokens, \$0\.000273\)", check["message"])
+    assert asked["max_tokens"] == 256
+    assert len(json.dumps(asked)) < 400
+    assert "response_format" not in asked
+
+
+def test_live_asks_the_architect_for_json(tmp_path: Path) -> None:
+    found = live(tmp_path, said("anthropic", '{"ok": true}'), architect="strong", rungs="strong")
+    assert [(check["state"], len(found.asked)) for check in found.checks] == [("ok", 1)]
+    assert "at a price that is not known" in found.checks[0]["message"]
+    assert found.asked[0]["output_config"]["format"]["type"] == "json_schema"
+
+
+def test_live_says_where_an_architect_answers_in_prose(tmp_path: Path) -> None:
+    ((check,), _) = live(tmp_path, said("openai", "ok!"), architect="cheap", code=1)
+    assert check["message"].startswith("cheap (openai, small): it answers, and not in JSON as it was asked to (")
+    assert check["mend"] == "a review needs it: another model or server as architect"
+
+
+def test_live_says_where_another_model_answers(tmp_path: Path) -> None:
+    other = {**OPENAI_OK.body, "model": "tiny\x1b[31m"}  # type: ignore[dict-item]
+    ((check,), _) = live(tmp_path, Answer(200, other))
+    assert (check["state"], check["mend"]) == ("warn", "models.cheap.model")
+    assert "tiny\\x1b[31m answers in its place" in check["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "mend"),
+    [
+        (Answer(401, {"error": {"message": f"bad key {KEY}"}}), "cheap: 401, the key was refused",
+         "is the value of CHEAP_KEY a key of URL/v1, and may it use this model?"),
+        (Answer(404, {"error": {"message": "gone"}}), "cheap: 404, no such model or address",
+         "models.cheap.model, models.cheap.base_url"),
+        (Answer(200, b"<html>proxy</html>"), "cheap: an answer that can't be read", "try again later"),
+        (Answer(400, {"error": {"message": "no"}}), "cheap: 400", "models.cheap in .split-ci.yaml"),
+    ],
+)  # fmt: skip
+def test_live_says_how_to_mend_what_is_wrong(tmp_path: Path, answer: Answer, message: str, mend: str) -> None:
+    ((check,), _) = live(tmp_path, answer, code=1)
+    assert check["state"] == "fail"
+    assert check["message"].startswith(message)
+    assert re.sub(r"http://127\.0\.0\.1:\d+", "URL", check["mend"]) == mend
+
+
+def test_live_says_where_nobody_answers(tmp_path: Path) -> None:
+    text = LIVE.format(url="http://127.0.0.1:1", architect="rules", rungs="cheap")
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": text, "a.txt": "a"})
+    done = split_ci(repo, "doctor", "--live", "--format", "json", env=KEYED, code=1)
+    (check,) = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "call"]
+    assert "the server can't be reached" in check["message"]
+    assert check["mend"] == "is models.cheap.base_url right, and the network there?"
+
+
+def test_live_without_a_key_asks_nobody(tmp_path: Path) -> None:
+    text = LIVE.format(url="http://127.0.0.1:1", architect="rules", rungs="cheap")
+    repo = make_repo(tmp_path / "r", {".split-ci.yaml": text, "a.txt": "a"})
+    done = split_ci(repo, "doctor", "--live", "--format", "json", code=1)
+    (check,) = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "call"]
+    assert check["message"] == "models.cheap: the environment variable CHEAP_KEY is not set"
+
+
+def test_live_starts_an_agent_once(tmp_path: Path) -> None:
+    program = tmp_path / "bin/mine"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho mine 1.2.3\n")
+    program.chmod(0o755)
+    with serving(OPENAI_OK) as server:
+        text = LIVE.format(url=server.url, architect="rules", rungs="mine")
+        text += f"agents: {{mine: {{command: ['{program}'], model: cheap}}}}\n"
+        repo = make_repo(tmp_path / "r", {".split-ci.yaml": text, "a.txt": "a"})
+        done = split_ci(repo, "doctor", "--live", "--format", "json", env=KEYED)
+        checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+        assert checks["agent"]["message"] == "mine (1.2.3) starts, and its model is cheap"
+        assert checks["call"]["state"] == "ok"
+        assert len(server.asked) == 1

@@ -341,7 +341,7 @@ def test_floods_are_cut(result: Result) -> None:
 def test_a_review_is_journaled_under_its_own_id(result: Result) -> None:
     opened: list[Entry] = []
 
-    def open_journal(entry: Entry) -> Journal:
+    def open_journal(entry: Entry, _topic: str) -> Journal:
         opened.append(entry)
         return Silent()
 

@@ -14,7 +14,7 @@ from split_ci.ports import Usage
 from split_ci.steps.coach import coach
 from split_ci.steps.lessons import for_brief, listed, measure, tidy
 from split_ci.verdict import CriterionDecision, Verdict
-from tests.builders import commit, git, make_repo
+from tests.builders import commit, git, make_repo, split_ci
 from tests.ledger_test import entry
 
 if TYPE_CHECKING:
@@ -186,9 +186,13 @@ def test_what_a_lesson_changed_is_counted(root: Path) -> None:
         entry(None, attempt="3", base=head, usage=calls, round=2),
         entry(None, attempt="4", base=head),
         entry(head, attempt="5", role="architect", decision="approve"),
+        entry(None, attempt="6", base=head, usage=calls, outcome="failed", held=("a",)),
+        entry(head, attempt="7", usage=calls, held=("a",)),
     ])  # fmt: skip
     (measured,) = measure(repo, Config())
-    assert measured == ("a", 1, 1, 0, 1)
+    assert measured == ("a", 1, 1, 1, 3, 1, 2)
+    said = split_ci(root, "coach", "measure").stdout
+    assert said == "a: passed at once 1 of 1 with it, 1 of 3 without, 1 of 2 where it was held out\n"
     ((lesson, carried),) = listed(repo, Config())[0]
     assert (lesson.id, carried) == ("a", 1)
 

@@ -8,7 +8,8 @@ import pytest
 
 from split_ci import spec as spec_words
 from split_ci.caps import Silent
-from split_ci.config import Config, Limits
+from split_ci.changeset import dump, load
+from split_ci.config import Coaching, Config, Limits
 from split_ci.errors import UsageError
 from split_ci.git import Repo
 from split_ci.implementers.chat import Chat
@@ -217,10 +218,27 @@ def test_lessons_that_fit_are_carried(repo: Repo) -> None:
     assert "Use nouns." not in model.requests[0].system
 
 
+def test_a_share_of_generations_goes_without_lessons(repo: Repo) -> None:
+    fits = Lesson("use-verbs-1", "implementer", "Use verbs.")
+    carried = []
+    for number in range(40):
+        held = Config(implementers=("exact", "cheap"), coaching=Coaching(holdout=0.5))
+        model = Heard(block("docs/app.md", "Run it.\n", "Run the new one.\n"))
+        text = PROSE.replace("Say", f"{number}: say")
+        changeset = made(repo, text, model, lessons=[fits], config=held).changeset
+        assert {changeset.lessons, changeset.held} == {("use-verbs-1",), ()}
+        assert ("Use verbs." in model.requests[0].system) == bool(changeset.lessons)
+        again = made(repo, text, Heard(block("docs/app.md", "Run it.\n", "New.\n")), lessons=[fits], config=held).changeset
+        assert again.held == changeset.held
+        assert load(dump(changeset)).held == changeset.held
+        carried.append(bool(changeset.lessons))
+    assert 10 < sum(carried) < 30
+
+
 def test_every_paid_attempt_is_journaled(repo: Repo) -> None:
     opened: list[Entry] = []
 
-    def open_journal(entry: Entry) -> Journal:
+    def open_journal(entry: Entry, _topic: str) -> Journal:
         opened.append(entry)
         return Silent()
 

@@ -150,6 +150,37 @@ def test_a_need_that_changed_makes_it_stale(root: Path) -> None:
     assert (two_now.state, two_now.reason) == ("stale", "one has changed since")
 
 
+def test_a_need_whose_text_changed_makes_everything_on_it_stale(root: Path) -> None:
+    needing = "status: ready\nneeds: [{}]"
+    two = OTHER.replace("status: ready", needing.format("one"))
+    three = OTHER.replace("b.txt", "c.txt").replace("status: ready", needing.format("two"))
+    commit(root, {"specs/two.md": two, "specs/three.md": three})
+    for name, text, at in (("one", EDIT, "main"), ("two", two, "split-ci/one"), ("three", three, "split-ci/two")):
+        git(root, "checkout", "-q", "--detach", at)
+        keep(add_result(root, text, spec_id=name))
+    git(root, "checkout", "-q", "main")
+    assert [told(root)[name].state for name in ("one", "two", "three")] == ["done"] * 3
+    commit(root, {"specs/one.md": EDIT.replace("Because.", "Why not.")})
+    found = told(root)
+    assert [(found[name].state, found[name].waits_for) for name in ("one", "two", "three")] == [
+        ("ready", ()), ("stale", ("one",)), ("stale", ("two",)),
+    ]  # fmt: skip
+
+
+def test_a_need_that_landed_with_another_text_makes_it_stale(root: Path) -> None:
+    text = OTHER.replace("status: ready", "status: ready\nneeds: [one]")
+    commit(root, {"specs/two.md": text})
+    keep(add_result(root, EDIT))
+    git(root, "checkout", "-q", "--detach", "split-ci/one")
+    keep(add_result(root, text, spec_id="two"))
+    git(root, "checkout", "-q", "main")
+    git(root, "merge", "-q", "--squash", "split-ci/one")
+    commit(root, {})
+    assert told(root)["two"].state == "done"
+    commit(root, {"specs/landed/one.md": EDIT.replace("Because.", "Why not.")})
+    assert (told(root)["two"].state, told(root)["two"].reason) == ("stale", "one has changed since")
+
+
 def test_every_state_is_enumerated() -> None:
     assert len(STATES) == len(set(STATES)) == 14
 
