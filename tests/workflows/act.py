@@ -122,6 +122,7 @@ class Run(NamedTuple):
     id: int
     jobs: Mapping[str, str]
     calls: list[Call]
+    annotations: list[tuple[str, str, str]]  # the file, the line and the title of each error
     log: str  # every line that a person would see, secrets not hidden
 
     def call(self, command: str) -> Call:
@@ -165,7 +166,7 @@ class Actions:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
         )  # fmt: skip
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        return Run(self.runs, _results(lines), self._calls(), done.stdout + done.stderr)
+        return Run(self.runs, _results(lines), self._calls(), _annotations(lines), done.stdout + done.stderr)
 
     def _options(self, work: Path) -> list[str]:
         local = [f"--local-repository={PINS[name].partition(' ')[0]}={self.folder / 'actions' / name}" for name in STAND_INS]
@@ -202,6 +203,11 @@ def _pairs(option: str, values: Mapping[str, str]) -> list[str]:
 
 def _results(lines: list[dict[str, Any]]) -> dict[str, str]:
     return {line["jobID"]: line["jobResult"] for line in lines if "jobResult" in line}
+
+
+def _annotations(lines: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    pairs = [line["kvPairs"] for line in lines if line.get("command") == "error"]
+    return [(each.get("file", ""), each.get("line", ""), each.get("title", "")) for each in pairs]
 
 
 def push(remote: Path, folder: Path, files: Mapping[str, str | None], message: str = "next") -> str:

@@ -36,4 +36,5 @@ def test_a_pull_request_has_its_specs_and_lessons_checked(tmp_path: Path, remote
     run = actions.run("pull_request", "split-ci-check.yml")
     assert run.jobs == {"check": "failure"}
     assert [call.words[0] for call in run.calls] == ["check", "coach"]  # the second says its part all the same
-    assert "::error file=specs/wrong.md,line=13" in run.log
+    assert run.annotations[0] == ("specs/wrong.md", "15", "SP301")
+    assert run.annotations[1][0] == "specs/coaching/bad.md"

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 Workflow = dict[Any, Any]
 ACTION = "./.github/actions/split-ci"
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}\Z")
-ACTIONS = ("actions/checkout", "actions/upload-artifact", "actions/download-artifact", "actions/create-github-app-token")
+# What each action takes, of the inputs that its action.yml names at the version that is pinned.
+ACTIONS = {
+    "actions/checkout": {"fetch-depth", "persist-credentials"},
+    "actions/upload-artifact": {"name", "path", "if-no-files-found", "retention-days"},
+    "actions/download-artifact": {"name", "path"},
+    "actions/create-github-app-token": {
+        "client-id", "private-key", "permission-contents", "permission-pull-requests", "permission-statuses",
+    },
+}  # fmt: skip
 JOB_KEYS = {"name", "needs", "if", "runs-on", "timeout-minutes", "environment", "permissions", "outputs", "steps"}
 STEP_KEYS = {"name", "id", "if", "uses", "with", "run", "env", "timeout-minutes"}
 SECRET = re.compile(r"secrets\b\W*(\w*)")
@@ -195,9 +203,10 @@ def _used(step: Workflow, row: Row) -> Iterator[str]:
         return
     if not PINNED.match(uses):
         yield f"{uses} is not pinned by hash"
-    if uses.partition("@")[0] not in ACTIONS:
-        yield f"{uses.partition('@')[0]} is not one of the known actions"
-    given = step.get("with", {})
+    name, given = uses.partition("@")[0], step.get("with", {})
+    if name not in ACTIONS:
+        yield f"{name} is not one of the known actions"
+    yield from (f"{name} is given {key}" for key in given if key not in ACTIONS.get(name, set(given)))
     if _uses(step, "actions/checkout") and given != {"fetch-depth": 0, "persist-credentials": False}:
         yield "the checkout keeps its credentials, or takes something else"
     if _uses(step, "actions/download-artifact") and not str(given.get("path", "")).startswith("${{ runner.temp }}/"):
