@@ -9,7 +9,7 @@ UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build
 ARGS ?=
 
-.PHONY: help demo test lint format bench agents test-agents openapi workflows check-workflows lock clean
+.PHONY: help demo test lint format bench agents test-agents openapi workflows check-workflows test-action lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -62,6 +62,9 @@ workflows: .venv/workflows/done
 check-workflows: .venv/dev .venv/workflows/done
 	$(BIN)/zizmor --offline --no-progress --quiet --persona auditor .github
 	node tests/workflows/parse.mjs .venv/workflows .github/workflows/*.yml .github/actions/*/action.yml
+
+test-action: .venv/dev
+	SPLIT_CI_REAL_INSTALL=1 $(BIN)/python -m pytest -q tests/workflows/action_test.py $(ARGS)
 
 lock:
 	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.lock
