@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MAX_BODY = 65_000  # GitHub takes 65,536 characters
 MAX_STATE = 2_000
 BOXES = {  # name -> what the box says
-    "round": "another round: the findings of the review and what you wrote into the spec go to the implementer again",
-    "anew": "anew, from the newest base: the result is thrown away and made again",
+    "round": "another round: the review's findings go to the implementer again",
+    "anew": "anew, from the newest base: this result is replaced by a new one",
 }
 _LINE = re.compile(r"<!-- split-ci (\{.*\}) -->")
 _BOX = re.compile(r"^(\s*[-*] \[)([ xX])(\] .*<!-- split-ci-box (\w+) -->\s*)$", re.MULTILINE)

@@ -27,6 +27,7 @@ LAYERS: dict[str, str] = {
     "report": """
         report report.admit report.implement report.github report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.review report.run report.status report.bill report.charts
+        report.pull
         report.terminal
     """,
     "the loop": """

@@ -67,7 +67,8 @@ class GitHub:
                 f"{found.url} was closed by a person: it is left closed until the spec changes",
                 hint=f"reopen it, or: split-ci drop {proposal.branch.removeprefix(PREFIX)}",
             )
-        made = self.client.ensure(lambda: self._open(proposal.branch), lambda: self._create(proposal))
+        if found is None or found.state != "open":
+            found = self.client.ensure(lambda: self._open(proposal.branch), lambda: self._create(proposal))
         if not made.own:
             raise Refused(
                 f"{made.url} is {made.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
@@ -97,7 +98,7 @@ class GitHub:
         return self._default
 
     def is_own(self, user: object) -> bool:
-        """Whether somebody is the bot: an app's user, or whom the token belongs to. What a text says of itself is no proof."""
+        """Whether somebody is the bot: an app's user, or whom the token belongs to. What a text says is no proof."""
         if not isinstance(user, dict):
             return False
         if user.get("type") == "Bot":

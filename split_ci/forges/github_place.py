@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -50,7 +51,9 @@ def find_place(repo: Repo, env: Mapping[str, str]) -> GitHubPlace:
     url = repo.ask("config", "--get", "remote.origin.url") or ""
     if not url:
         raise UsageError("forge: github: there is no remote origin", hint="git remote add origin …, or `forge: local`")
-    return GitHubPlace(_api(url, env), _full_name(url, env), _token(env), url)
+    api, full_name, token = _api(url, env), _full_name(url, env), _token(env)
+    is_path = location(url) is None and "://" not in url
+    return GitHubPlace(api, full_name, token, os.path.join(repo.root, url) if is_path else url)
 
 
 def web_fault(url: str) -> str | None:

@@ -13,7 +13,7 @@ from split_ci.store import ALONE
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from split_ci.git import Repo
     from split_ci.refs import RefUpdate
@@ -31,9 +31,9 @@ PASSING = re.compile(
     re.IGNORECASE,
 )
 KNOWN = (  # what the remote says -> what to do about it, by whose word it is final
-    ("without `workflows` permission", WorldError, "a spec for files below .github/workflows needs an App's token with `workflows: write`"),
-    ("does not support --atomic", WorldError, "its git server can't change several refs at once, and half of a result is no result"),
-    ("protected branch", Refused, "branch protection: let the bot push to split-ci/**, or leave split-ci/** out of the rule"),
+    ("without `workflows` permission", WorldError, "files below .github/workflows take an App with `workflows: write`"),
+    ("does not support --atomic", WorldError, "its git server can't change several refs at once; half of a result is none"),
+    ("protected branch", Refused, "branch protection: let the bot push to split-ci/**, or leave split-ci/** out of it"),
     ("rule violations", Refused, "Settings, Rules, Rulesets: leave refs/heads/split-ci/** out, or let the bot bypass it"),
     ("Large files detected", Refused, "GitHub takes no file of more than 100 MB"),
     ("hook declined", Refused, "a hook of the remote refused it: what it says stands above"),
@@ -65,25 +65,24 @@ class Remote:
         self._secrets = [token, b64encode(f"x-access-token:{token}".encode()).decode()] if token else []
         self._env = _environment(url, self._secrets[1] if show_token else "")
 
-    def default_branch(self, there: Repo) -> str | None:
-        """What the remote's HEAD points to; None where nothing was ever pushed. Raises WorldError."""
-        for line in self._read(there, "ls-remote", "--symref", "origin", "HEAD").splitlines():
-            if line.startswith("ref: refs/heads/") and line.endswith("\tHEAD"):
-                return line.removeprefix("ref: refs/heads/").removesuffix("\tHEAD")
-        return None
+    def look(self, there: Repo, names: Collection[str]) -> tuple[str | None, set[str]]:
+        """(the default branch, None where nothing was ever pushed; those of the named branches that are there)."""
+        default, found = None, set()
+        asked = ("ls-remote", "--symref", "origin", "HEAD", *(f"refs/heads/{name}" for name in names))
+        for line in self._read(there, *asked).splitlines():
+            start, _, ref = line.partition("\t")
+            if ref == "HEAD" and start.startswith("ref: refs/heads/"):
+                default = start.removeprefix("ref: refs/heads/")
+            elif ref.removeprefix("refs/heads/") in names:
+                found.add(ref.removeprefix("refs/heads/"))
+        return default, found
 
-    def heads(self, there: Repo, *names: str) -> dict[str, str]:
-        """The commits of branches, those that are there."""
-        lines = self._read(there, "ls-remote", "origin", *(f"refs/heads/{name}" for name in names)).splitlines()
-        found = {ref.removeprefix("refs/heads/"): oid for oid, _, ref in (line.partition("\t") for line in lines)}
-        return {name: found[name] for name in names if name in found}
-
-    def fetch(self, there: Repo, *branches: str) -> None:
+    def fetch(self, there: Repo, branches: Collection[str]) -> None:
         """Brings the tool's own refs and some branches, each under its own name. Raises WorldError."""
         spaces = [f"{each.removesuffix('*')}*" for each in SPACES]
-        wanted = [*(f"refs/heads/{name}" for name in branches), *spaces]
+        wanted = [*(f"refs/heads/{name}" for name in sorted(branches)), *spaces]
         self._read(
-            there, "fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-recurse-submodules", "origin",
+            there, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "origin",
             *(f"+{ref}:{ref}" for ref in wanted),
         )  # fmt: skip
 
@@ -117,7 +116,7 @@ class Remote:
 
 
 def _environment(url: str, shown: str) -> Mapping[str, str]:
-    """What git is told by its environment: no command line and no file shows it. With a token no other configuration counts."""
+    """What git is told by its environment: no command line and no file shows it. A token comes with no other setting."""
     scheme = url.partition("://")[0].lower() if "://" in url else "ssh" if _is_short_ssh(url) else ""
     allowed = PROTOCOLS.get(scheme)
     if allowed is None:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from split_ci.errors import WorldError
+from split_ci.forges.remote import Pushed
 from split_ci.git import Repo
 from split_ci.refs import RefUpdate
 from split_ci.store import Quarantine
@@ -14,7 +15,7 @@ from split_ci.store import Quarantine
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from split_ci.forges.remote import Pushed, Remote
+    from split_ci.forges.remote import Remote
     from split_ci.ports import T
 
 TRIES = 12
@@ -41,8 +42,6 @@ def transact(repo: Repo, remote: Remote, work: Callable[[Repo], T], branches: Co
 
 
 def _once(repo: Repo, remote: Remote, work: Callable[[Repo], T], branches: Collection[str]) -> tuple[T, Pushed]:
-    from split_ci.forges.remote import Pushed  # noqa: PLC0415 - a value
-
     with Quarantine(repo) as ground:
         there = Repo(ground.git_dir, ground.git_dir, ground.git_dir, bare=True, object_format=repo.object_format)
         before = _fill(there, remote, branches)
@@ -55,12 +54,11 @@ def _once(repo: Repo, remote: Remote, work: Callable[[Repo], T], branches: Colle
 
 def _fill(there: Repo, remote: Remote, branches: Collection[str]) -> Mapping[str, str]:
     """Fetches; the refs as they are then."""
-    default = remote.default_branch(there)
+    default, known = remote.look(there, {"split-ci", *branches})
     if default is None:
         raise WorldError("origin has no default branch: nothing was ever pushed there", hint="git push origin HEAD")
     there.git("symbolic-ref", "HEAD", f"refs/heads/{default}")
-    wanted = {default, *remote.heads(there, "split-ci", *branches)}
-    remote.fetch(there, *sorted(wanted))
+    remote.fetch(there, {default, *known})
     return there.refs()
 
 
