@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ACT = Path(sys.executable).with_name("act")
 UNKNOWN_TO_ACT = re.compile(r"^ +(?:queue: max|deployment: false)\b.*\n", re.MULTILINE)
 SECONDS = 240
+EVENT = {"ref": "refs/heads/main", "repository": {"default_branch": "main"}}
 
 CHECKOUT = """\
 name: check out
@@ -157,7 +158,7 @@ class Actions:
         clone = work / "clone"
         git(self.folder, "clone", "-q", str(self.remote), str(clone))
         text = (clone / ".github/workflows" / workflow).read_text()
-        write(work, {workflow: UNKNOWN_TO_ACT.sub("", text), "event.json": json.dumps({"ref": "refs/heads/main"})})
+        write(work, {workflow: UNKNOWN_TO_ACT.sub("", text), "event.json": json.dumps(EVENT)})
         done = subprocess.run(
             [ACT, event, "--json", "-C", clone, "-W", work / workflow, "-e", work / "event.json", *self._options(work),
              *_pairs("--input", inputs or {}), *_pairs("--var", variables or {}), *_pairs("-s", self.secrets),
