@@ -158,10 +158,10 @@ class Actions:
         clone = work / "clone"
         git(self.folder, "clone", "-q", str(self.remote), str(clone))
         text = (clone / ".github/workflows" / workflow).read_text()
-        write(work, {workflow: UNKNOWN_TO_ACT.sub("", text), "event.json": json.dumps(EVENT)})
+        write(work, {workflow: UNKNOWN_TO_ACT.sub("", text), "event.json": json.dumps({**EVENT, "inputs": inputs or {}})})
         done = subprocess.run(
             [ACT, event, "--json", "-C", clone, "-W", work / workflow, "-e", work / "event.json", *self._options(work),
-             *_pairs("--input", inputs or {}), *_pairs("--var", variables or {}), *_pairs("-s", self.secrets),
+             *_pairs("--var", variables or {}), *_pairs("-s", self.secrets),
              *_pairs("--env", {**self.env, "GITHUB_RUN_ID": str(self.runs)})],
             env={"PATH": os.defpath + ":/usr/local/bin", "HOME": str(self.folder / "home")},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,

@@ -80,7 +80,9 @@ def template(name: str) -> str:
 def test_what_is_installed_has_hashes_and_names_no_index() -> None:
     text = render(Setting("main"))[REQUIREMENTS]
     entries = text.replace("\\\n", " ").splitlines()[1:]
-    assert [entry for entry in entries if not re.match(r"[a-z0-9.-]+(?:\[[a-z, ]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", entry)] == []
+    assert [
+        entry for entry in entries if not re.match(r"[a-z0-9.-]+(?:\[[a-z, ]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", entry)
+    ] == []
     assert not re.search(r"://|--(?:extra-)?index-url|--find-links|file:", text)
     assert {"anthropic", "openai", "githubkit", "pyyaml", "hatchling"} <= {entry.partition("==")[0] for entry in entries}
 
