@@ -252,7 +252,7 @@ def test_what_a_remote_knows_is_brought_here_and_nothing_said_of_specs(root: Pat
     for _ in range(2):
         assert split_ci(clone, "status", "--fetch").stdout == "the ledger, the reviews and the attempts of origin are here\n"
         for ref in (ledger.REF, notes.REVIEWS, "refs/split-ci/attempts/one/1"):
-            assert git(clone, "rev-parse", ref) == git(root, "rev-parse", ref)
+            assert git(clone, "rev-parse", f"{ref}^{{tree}}") == git(root, "rev-parse", f"{ref}^{{tree}}")
     assert split_ci(clone, "status", "--fetch", "--format", "json").stdout == '{\n  "fetched": true\n}\n'
     split_ci(clone, "status", "--fetch", "--offline", code=2)
     git(clone, "remote", "remove", "origin")
