@@ -25,12 +25,12 @@ LAYERS: dict[str, str] = {
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
+        report.implement report.github report report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.pull report.review report.run report.status report.bill report.charts
         report.terminal
     """,
     "the loop": """
-        dispatch foresee lane selection
+        dispatch foresee lane selection rounds kept
     """,
     "steps": """
         steps steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.gate
@@ -47,7 +47,7 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
-        prices spending survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare checkout prompts proof
+        prices spending following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare checkout prompts proof
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search
         proc starting branches ledger notes store forward refs intent git stream
         cgroup covers listeners
