@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from split_ci.caps import caps_of
 from split_ci.following import asks_for_more, may_follow, rungs
@@ -13,13 +13,14 @@ from split_ci.following import asks_for_more, may_follow, rungs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from split_ci.boxes import Box
     from split_ci.branches import Branch
     from split_ci.git import Repo
     from split_ci.ledger import Entry
     from split_ci.settings import Config
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
+
+Box = Literal["round", "anew"]  # what a person asks for, by hand or by a ticked box
 
 
 class Standing(NamedTuple):
@@ -28,6 +29,7 @@ class Standing(NamedTuple):
     branch: Branch | None = None
     verdict: Verdict | None = None
     entries: Sequence[Entry] = ()
+    shown: bool = True  # the review is, where people see it
 
 
 class Turn(NamedTuple):
@@ -53,8 +55,8 @@ def turn(repo: Repo, config: Config, spec: Spec, base: str, there: Standing, ask
         return _anew(repo, base, branch)
     own = next((entry for entry in there.entries if entry.commit == branch.head), None)
     made = own.round if own else branch.rounds
-    if there.verdict is None:
-        why = "its result has no review yet"
+    if there.verdict is None or not there.shown:
+        why = "its result has no review yet" if there.verdict is None else "its review is not shown yet"
         return Turn(True, why, branch.base, made, _parent(repo, branch), result=True)
     return _following(config, spec, branch, there.verdict, made, own, asked)
 

@@ -22,11 +22,11 @@ from split_ci.turn import Standing, Turn, turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from split_ci.boxes import Box
     from split_ci.git import Objects, Repo
     from split_ci.ports import Pull, Tree
     from split_ci.settings import Config
     from split_ci.spec import Spec
+    from split_ci.turn import Box
 
 
 class Asked(NamedTuple):

@@ -305,6 +305,8 @@ def _made(implementer: Implementer, task: Task, journal: Journal) -> Attempt:
     if attempt.usage.calls and attempt.fault is None:
         journal.made(attempt)
     return _judged(attempt, task)
+
+
 def _by_the_world(run: Run, attempt: Attempt) -> bool:
     """Whether an attempt ended by what another hour may mend: a fault outside, or the day's money."""
     spent = attempt.outcome.name == "over-limit" and run.day is not None and run.day.refusal() is not None
