@@ -27,12 +27,12 @@ class Tries(NamedTuple):
 def tries(entries: Sequence[Entry], runs: Iterable[str]) -> Tries:
     """Of the attempts in question, by time, and of runs (when they were made) that ended without success.
 
-    One try may have left both an attempt and a run; it is counted once. What was before the last answer doesn't count.
+    `runs` are those since the last that succeeded. One try may have left both an attempt and a run; it is counted once.
     """
     answers = [entry for entry in entries if not by_the_world(entry)]
     since = answers[-1].at if answers else ""
     worldly = [entry.at for entry in entries if entry.at > since and by_the_world(entry)]
-    broken = [at for at in runs if at > since or not answers or answers[-1].outcome == "done"]
+    broken = list(runs)
     no = answers[-1] if answers and answers[-1].outcome in NO else None
     return Tries(max(len(worldly), len(broken)), max([*worldly, *broken], default=""), no)
 
@@ -53,7 +53,7 @@ def wait_until(found: Tries) -> str:
 def _time(at: str) -> datetime:
     """A moment as the ledger and GitHub write it; one that is none is long past."""
     try:
-        found = datetime.fromisoformat(at.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(at)
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

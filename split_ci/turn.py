@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from split_ci.branches import trailers
 from split_ci.caps import caps_of
 from split_ci.following import asks_for_more, may_follow, rungs
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from split_ci.branches import Branch
     from split_ci.git import Repo
     from split_ci.ledger import Entry
+    from split_ci.ports import Pull
     from split_ci.settings import Config
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
@@ -59,6 +61,17 @@ def turn(repo: Repo, config: Config, spec: Spec, base: str, there: Standing, ask
         why = "its result has no review yet" if there.verdict is None else "its review is not shown yet"
         return Turn(True, why, branch.base, made, _parent(repo, branch), result=True)
     return _following(config, spec, branch, there.verdict, made, own, asked)
+
+
+def closed(repo: Repo, spec: Spec, pull: Pull | None) -> str | None:
+    """What keeps a result from being shown again: its pull request was closed. Another text of the spec is another."""
+    if pull is None or pull.state != "closed":
+        return None
+    if pull.head and repo.commit_or_none(pull.head):
+        said = trailers(repo.git("show", "--no-patch", "--format=%B", pull.head).decode(errors="replace"))
+        if said.get("Spec-Digest") != spec.digest:
+            return None
+    return f"its pull request #{pull.number} was closed: that holds until the spec changes, or somebody asks by hand"
 
 
 def _anew(repo: Repo, base: str, branch: Branch) -> Turn:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, ledger
-from split_ci.branches import trailers
-from split_ci.coaching import default_branch
+from split_ci.coaching import default_branch, trunk_of
 from split_ci.errors import Refused
 from split_ci.left import DRIFT
 from split_ci.notes import review_of
 from split_ci.path_rules import Place
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
-from split_ci.turn import Standing, Turn, turn
+from split_ci.turn import Standing, Turn, closed, turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,21 +55,13 @@ def admit(repo: Repo, config: Config, asked: Asked, pull: Pull | None) -> Admitt
         spec = _spec(config, asked, there, path, base)
         if isinstance(spec, str):
             return Admitted(asked.id, asked.digest, Turn(False, spec))
-        stop = _superseded(spec, now, path, trunk) or _waits(spec, there, config) or closed(repo, spec, pull)
+        stop = _superseded(spec, now, path, trunk) or _waits(spec, there, config)
+        if not stop and pull is not None and not pull.withdrawn:
+            stop = closed(repo, spec, pull) or ""
         if stop:
             return Admitted(spec.id, spec.digest, Turn(False, stop))
         standing = standing_of(repo, objects, spec)
     return Admitted(spec.id, spec.digest, turn(repo, config, spec, base, standing, asked.by_hand))
-
-
-def trunk_of(repo: Repo) -> str:
-    """The head of the default branch, here or as the remote has it. Raises Refused where there is none."""
-    ref = default_branch(repo)
-    names = (ref, ref.replace("refs/heads/", "refs/remotes/origin/", 1))
-    found = next((commit for commit in map(repo.commit_or_none, names) if commit), None)
-    if found is None:
-        raise Refused(f"{ref}: rule base: there is no such branch here", hint="git fetch origin")
-    return found
 
 
 def _base(repo: Repo, asked: Asked, trunk: str) -> str:
@@ -123,17 +114,6 @@ def _superseded(spec: Spec, now: Tree, path: str, trunk: str) -> str:
 def _waits(spec: Spec, there: Tree, config: Config) -> str:
     missing = [need for need in spec.needs if there.entry(f"{config.specs}/landed/{need}.md") is None]
     return f"it waits for {', '.join(missing)}, which must land first" if missing else ""
-
-
-def closed(repo: Repo, spec: Spec, pull: Pull | None) -> str | None:
-    """What keeps a result from being shown again: somebody closed its pull request. Another text of the spec is another."""
-    if pull is None or pull.state != "closed":
-        return None
-    if pull.head and repo.commit_or_none(pull.head):
-        said = trailers(repo.git("show", "--no-patch", "--format=%B", pull.head).decode(errors="replace"))
-        if said.get("Spec-Digest") != spec.digest:
-            return None
-    return f"its pull request {f'#{pull.number} ' if pull.number else ''}was closed: that holds until the spec changes"
 
 
 def standing_of(repo: Repo, objects: Objects, spec: Spec) -> Standing:
