@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from split_ci.steps.review import Subject
 
 SUMMARY = "read a result and write the verdict on it"
+FORMATS = ("github",)
 
 
 def arguments(parser: ArgumentParser) -> None:
