@@ -46,8 +46,8 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
-        prices spending survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare checkout prompts proof
-        config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search
+        prices spending survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
+        config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
         proc starting branches ledger notes store forward refs intent git stream
         cgroup covers listeners
     """,
