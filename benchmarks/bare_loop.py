@@ -1,6 +1,6 @@
 """The floor for `bench_models`: the same calls, edits, commands and commits, by one process that judges nothing.
 
-    python benchmarks/bare_loop.py REPOSITORY URL COUNT
+python benchmarks/bare_loop.py REPOSITORY URL COUNT
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openai import OpenAI
 
-ENV = {**os.environ, "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}  # fmt: skip
+WHO = {
+    f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "A"), ("EMAIL", "a@b.c"))
+}
+ENV = {**os.environ, **WHO}
 
 
 def git(repo: str, *args: str, **env: str) -> str:

@@ -3,7 +3,8 @@
     python benchmarks/model_server.py SECONDS LOG
 
 Speaks chat completions, streamed or not. It finds the task's number in the prompt and answers with the edit that the spec
-asks for: as an edit block, as mini-swe-agent's commands, or as a review. Each request is a line of JSON in LOG. It prints its port.
+asks for: as an edit block, as mini-swe-agent's commands, or as a review. Each request is a line of JSON in LOG. It prints
+its port.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from os.path import commonprefix
 from typing import Any
 
 BYTES_A_TOKEN = 4
@@ -36,15 +36,24 @@ class Server(ThreadingHTTPServer):
     def note(self, asked: dict[str, Any], size: int, prompt: str) -> int:
         """Keeps what was asked; how many bytes of it stood at the beginning of an earlier prompt of this kind."""
         with self.lock:
-            shared = max((len(commonprefix([prompt, one])) for one in self.known), default=0)
+            shared = max((common(prompt, one) for one in self.known), default=0)
             self.known.append(prompt)
             line = {
-                "task": number_of(prompt), "bytes": size, "prompt": len(prompt), "shared": shared,
+                "at": time.monotonic(), "task": number_of(prompt), "bytes": size, "prompt": len(prompt), "shared": shared,
                 "role": "architect" if "response_format" in asked else "implementer",
             }  # fmt: skip
             with open(self.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         return shared
+
+
+def common(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if one[:middle] == other[:middle] else (least, middle - 1)
+    return least
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -80,8 +89,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        return
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Nothing is said of each request."""
 
 
 def text_of(message: dict[str, Any]) -> str:
