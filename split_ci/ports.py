@@ -226,7 +226,7 @@ class Proposal(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """A pull request as the forge tells it (or, locally, a branch). `own`: the bot opened it."""
+    """A pull request as the forge tells it (or, locally, a branch). `own`: the bot opened it; `withdrawn`: and closed it."""
 
     number: int | None
     url: str
@@ -236,6 +236,7 @@ class Pull(NamedTuple):
     branch: str = ""
     body: str = ""
     own: bool = True
+    withdrawn: bool = False
 
 
 class Forge(Protocol):

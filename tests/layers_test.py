@@ -26,7 +26,7 @@ LAYERS: dict[str, str] = {
     """,
     "report": """
         report report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
-        report.init report.land report.plan report.problems report.review report.run report.status report.bill report.charts
+        report.init report.land report.plan report.problems report.pull report.review report.run report.status report.bill report.charts
         report.terminal
     """,
     "the loop": """
@@ -38,7 +38,8 @@ LAYERS: dict[str, str] = {
         steps.report steps.review steps.status
     """,
     "adapters": """
-        forges forges.local implementers implementers.ladder implementers.agent implementers.chat models models.anthropic_api
+        forges forges.local forges.github forges.github_client forges.github_wire forges.github_errors
+        forges.github_place forges.workspace forges.remote implementers implementers.ladder implementers.agent implementers.chat models models.anthropic_api
         models.openai_api models.call models.scripted models.row reviewers reviewers.architect reviewers.judgement
         reviewers.pages reviewers.rules reviewers.checks reviewers.teaching
     """,
@@ -52,7 +53,7 @@ LAYERS: dict[str, str] = {
         cgroup covers listeners
     """,
     "words": """
-        bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
+        bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
         invisible spec criterion frontmatter sections blocks change escapes patch shell
     """,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
     from split_ci.ports import Forge
 
-FORGES = {"local": "split_ci.forges.local"}
+FORGES = {"local": "split_ci.forges.local", "github": "split_ci.forges.github"}
 
 
 class Adapter(Protocol):

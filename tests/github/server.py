@@ -122,9 +122,8 @@ class Handler(BaseHTTPRequestHandler):
             body = json.loads(data) if data else None
             asked = Asked(world, actor, server.url, self.command, path, at, query, body)
             if one.permission and one.permission not in actor.may:
-                return Said(
-                    403, {"message": "Resource not accessible by integration", "documentation_url": DOCS, "status": "403"}
-                )
+                no = {"message": "Resource not accessible by integration", "documentation_url": DOCS, "status": "403"}
+                return Said(403, no, {"X-Accepted-GitHub-Permissions": f"{one.permission}=write"})
             said = one.function(asked) if not self._wrong(openapi.request_faults(one, asked)) else Said(400)
             self._wrong(openapi.answer_faults(one, said))
             return said
