@@ -48,7 +48,7 @@ LAYERS: dict[str, str] = {
     "ground": """
         prices survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal lesson_commit coaching merge mirror prepare prompts proof
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
-        proc starting branches ledger notes store forward refs intent git stream
+        proc starting branches ledger notes store forward refs intent git apart stream
         cgroup covers listeners
     """,
     "words": """
