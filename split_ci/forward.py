@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from split_ci.git import Difference, Repo
 
+MOVED_ON = "the branch moved on meanwhile: split-ci land goes on from there"
 RECORD = "split-ci-moving"  # in the work tree's git folder, while files are written: from which commit to which
 
 
@@ -37,7 +38,7 @@ def move_forward(repo: Repo, commit: str, env: Mapping[str, str]) -> str | None:
     if files:
         return f"local changes are in the way, and stay: {', '.join(files)}"
     if "Not possible to fast-forward" in text:
-        return "the branch moved on meanwhile: split-ci land goes on from there"
+        return MOVED_ON
     if repo.commit_or_none("HEAD") == head:
         _put_back(repo, head, commit, env)
     return next((line for line in text.splitlines() if line.startswith(("error:", "fatal:"))), "git merge --ff-only said no")

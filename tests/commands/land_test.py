@@ -196,6 +196,22 @@ def test_killed_with_its_git_it_lands_when_it_is_run_again(tmp_path: Path, at: i
     assert leftovers(repo) == []
 
 
+def test_killed_alone_its_git_ends_the_landing(tmp_path: Path) -> None:
+    files = {"a.txt": "old\n", ".gitattributes": "*.txt filter=slow\n"}
+    change = spec(edit("a.txt", "old", "new"), accept="  - contains: {in: a.txt, text: new}")
+    repo = make_repo(tmp_path / "n", {**files, "specs/one.md": change})
+    split_ci(repo, "run")
+    script = tmp_path / "filter"
+    script.write_text('#!/bin/sh\nkill -9 "$(cut -d\' \' -f4 "/proc/$PPID/stat")"\nsleep 0.7\nexec cat\n')
+    script.chmod(0o755)
+    git(repo, "config", "filter.slow.smudge", str(script))
+    assert split_ci(repo, "land", code=None).returncode == -9
+    assert land(repo)["one"][0] in ("unchanged", "done")  # done where it makes the very same merge, in the same second
+    assert (repo / "a.txt").read_text() == "new\n"
+    assert git(repo, "status", "--porcelain") == ""
+    assert leftovers(repo) == []
+
+
 def unknown(_: Path) -> list[str]:
     return ["land", "nothing"]
 
