@@ -88,6 +88,27 @@ def load_lessons(repo: Repo, config: Config) -> Library:
     return Library(lessons, commit, problems)
 
 
+class Live:
+    """The live lessons of one run, which asks for them at every brief: read again only where the trusted branch moved."""
+
+    def __init__(self, repo: Repo, config: Config) -> None:
+        self._repo = repo
+        self._config = config
+        default = default_branch(repo)
+        named = f"refs/heads/{config.coaching.branch}"
+        refs = (default,) if config.coaching.branch == ROLLING else (named, default)
+        self._names = tuple(name for ref in refs for name in (ref, _of_remote(ref)))
+        self._library: Library | None = None
+
+    def load(self) -> Library:
+        """As `load_lessons`."""
+        known = self._repo.refs(*self._names)
+        commit = next((known[name] for name in self._names if name in known), None)
+        if commit is None or self._library is None or self._library.commit != commit:
+            self._library = load_lessons(self._repo, self._config)
+        return self._library
+
+
 def read_lessons(
     tree: Tree, specs: str = "specs", *, doubles: bool = False
 ) -> tuple[tuple[Lesson, ...], tuple[Problem, ...]]:

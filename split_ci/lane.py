@@ -118,6 +118,7 @@ class Lane:
     def __init__(self, ground: Ground, finished: dict[str, Finished]) -> None:
         self.ground = ground
         self._finished = finished
+        self._lessons = coaching.Live(ground.repo, ground.config)
         self._alone = RLock()  # around the quarantine and the refs: lanes would only race each other
 
     def run(self, works: Sequence[Work]) -> None:
@@ -163,7 +164,7 @@ class Lane:
 
     def _implement(self, works: Sequence[Work]) -> list[Made]:
         ground = self.ground
-        library = coaching.load_lessons(ground.repo, ground.config)
+        library = self._lessons.load()
         for work in works:
             state = "asking" if self.asks(work.spec) or work.round > 1 else "exact"
             ground.watch(Event(work.spec.id, state, f"round {work.round}" if work.round > 1 else "", round=work.round))
@@ -229,7 +230,7 @@ class Lane:
         if not ready:
             return []
         ground = self.ground
-        library = coaching.load_lessons(ground.repo, ground.config)
+        library = self._lessons.load()
         for work, _ in ready:
             ground.watch(Event(work.spec.id, "reviewing"))
         subjects = [

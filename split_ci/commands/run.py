@@ -98,6 +98,7 @@ def _dispatch(
     from split_ci.steps.accept import Acceptance
     from split_ci.store import Quarantine
 
+    _warm(config, selection)
     journal.recover(repo)
     day = day_of(repo, config)
     runs = any(c.kind == "run" for spec in selection.specs for c in spec.accept)
@@ -114,6 +115,19 @@ def _dispatch(
             base, quarantine, acceptance, journals, day, jobs, see,
         )  # fmt: skip
         return Dispatch(ground).run(selection.specs, selection.faults)
+
+
+def _warm(config: Config, selection: Selection) -> None:
+    """The SDK that a spec of this run will surely need is imported while its work is prepared."""
+    from split_ci.spec import Instruct
+
+    if not any(isinstance(change, Instruct) for spec in selection.specs for change in spec.changes):
+        return
+    from split_ci.models.call import warm
+
+    first = next((config.models[name] for name in config.implementers if name in config.models), None)
+    if first and first.api != "scripted":
+        warm(first.api)
 
 
 def _reviewers(repo: Repo, config: Config, journals: Journals, day: Day) -> list[Reviewer]:

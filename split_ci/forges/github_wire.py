@@ -29,7 +29,7 @@ class TooMuch(Exception):
     """An answer has no end: of bytes, or of time."""
 
 
-class Packed(Exception):  # noqa: N818 - what happened
+class Packed(Exception):
     """An answer that would have to be unpacked, to nobody knows what size."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,6 +58,16 @@ def address(config: ModelConfig, default: str) -> str:
     if scheme != "https" and not (scheme == "http" and name in LOOPBACK):
         raise UsageError(f"models.{config.name}.base_url: https only, or http on this machine")
     return url
+
+
+def warm(api: str) -> None:
+    """Begins to import an SDK, which takes a second, while there is other work. Where it isn't there, `sdk` says so."""
+
+    def load() -> None:
+        with contextlib.suppress(UsageError):
+            sdk(api)
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def sdk(name: str) -> ModuleType:
