@@ -50,11 +50,12 @@ LAYERS: dict[str, str] = {
         prices spending survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
         proc starting branches ledger notes store forward refs intent git stream
-        cgroup covers listeners
+        cgroup covers listeners hunks
     """,
     "words": """
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
+        markdown seal
         invisible spec criterion frontmatter sections blocks change escapes patch shell
     """,
     "values": """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from split_ci.markdown import code, line, prose
 from split_ci.notes import DECIDED
-from split_ci.plain import markdown, visible
+from split_ci.plain import visible
 from split_ci.ports import Pull
 from split_ci.verdict import dump
 
@@ -59,13 +60,13 @@ def payload(verdict: Verdict) -> dict[str, Any]:
 def body(verdict: Verdict) -> str:
     """The review as one comment."""
     by = f"{verdict.by}, scripted" if verdict.recorded and "scripted" not in verdict.by else verdict.by
-    parts = [f"**split-ci review: {DECIDED[verdict.decision]}** (by {markdown(by)})", markdown(verdict.summary)]
+    parts = [f"**split-ci review: {DECIDED[verdict.decision]}** (by {line(by)})", prose(verdict.summary)]
     if verdict.criteria:
         parts.append("\n".join(f"- {c.id}: {c.decision.replace('_', ' ')}{_reason(c.reason)}" for c in verdict.criteria))
-    parts += [f"- `{_code(f.path)}:{f.line}`: {remark(f)}" for f in verdict.findings]
-    parts += [f"- meant: {markdown(each)}" for each in verdict.waived]
-    parts += [f"Lesson for the {lesson.audience}: {markdown(lesson.text)}" for lesson in verdict.lessons]
-    files = "\n".join(f"- `{_code(r.path)}`: {r.shown} of {r.lines} lines" for r in verdict.receipts)
+    parts += [f"- {code(f'{f.path}:{f.line}')}: {remark(f)}" for f in verdict.findings]
+    parts += [f"- meant: {line(each)}" for each in verdict.waived]
+    parts += [f"Lesson for the {lesson.audience}: {line(lesson.text)}" for lesson in verdict.lessons]
+    files = "\n".join(f"- {code(r.path)}: {r.shown} of {r.lines} lines" for r in verdict.receipts)
     parts.append(f"Read in full, {len(verdict.receipts)} files:\n{files}" if files else "No file was changed.")
     return cut("\n\n".join(part for part in parts if part))
 
@@ -73,15 +74,11 @@ def body(verdict: Verdict) -> str:
 def remark(finding: Finding) -> str:
     """A finding without its place."""
     rule = f"{finding.rule}: " if finding.rule else ""
-    return f"{rule}{markdown(finding.message)[:MAX_REMARK]} (cause: {finding.cause})"
+    return f"{rule}{prose(finding.message, MAX_REMARK)} (cause: {finding.cause})"
 
 
 def _reason(reason: str) -> str:
-    return f": {markdown(' '.join(reason.split()))}" if reason else ""
-
-
-def _code(path: str) -> str:
-    return visible(path).replace("`", "'")
+    return f": {line(reason)}" if reason else ""
 
 
 def cut(text: str) -> str:
