@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from split_ci.plain import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LANGUAGES = {
     "bash", "c", "cpp", "css", "diff", "go", "html", "ini", "java", "javascript", "js", "json", "kotlin", "makefile", "php",
@@ -74,7 +74,7 @@ def _blocks(lines: list[str]) -> Iterator[str]:
         opened = _FENCE.fullmatch(lines[at])
         if opened:
             end = _end(lines, at + 1, opened[1])
-            yield from ("", *_fenced(opened[2], lines[at + 1 : end]), "")
+            yield from ("", block(lines[at + 1 : end], opened[2]), "")
             at = end
         else:
             yield _inline(lines[at].strip())
@@ -91,14 +91,15 @@ def _end(lines: list[str], at: int, fence: str) -> int:
     return at
 
 
-def _fenced(info: str, lines: list[str]) -> list[str]:
+def block(lines: Sequence[str], info: str = "") -> str:
     """Code between fences. It is indented, since programs look for commands at the start of a line."""
+    lines = [visible(each) for each in lines]
     if any(_JOINED.search(each) or "<!--" in each for each in lines):
-        return [code(each) for each in lines if each.strip()]
+        return "\n".join(code(each) for each in lines if each.strip())
     runs = (len(run) for each in lines for run in _RUN.findall(each))
     fence = "`" * max(3, max(runs, default=0) + 1)
     word = info.split(maxsplit=1)[0].lower() if info.split() else ""
-    return [f"  {fence}{word if word in LANGUAGES else ''}", *(f"  {each}" for each in lines), f"  {fence}"]
+    return "\n".join(f"  {each}" for each in (fence + (word if word in LANGUAGES else ""), *lines, fence))
 
 
 def _inline(text: str) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MAX_STATE = 4_000
 _LAST = re.compile(r"<!-- split-ci (\{[^\n]*\}) -->")
+_BRACKETS = {ord("<"): "\\u003c", ord(">"): "\\u003e"}
 _TICKED = re.compile(r"^( *- )\[[xX]\]", re.MULTILINE)
 
 
@@ -26,8 +27,8 @@ class Sealed(NamedTuple):
 def seal(text: str, state: Mapping[str, Any]) -> str:
     """The comment: the text, and the state in its last line. The same text and state give the same comment."""
     text = _plain(text)
-    value = json.dumps({**state, "sha256": _digest(text)}, sort_keys=True, separators=(",", ":")).replace(">", "\\u003e")
-    return f"{text}\n\n<!-- split-ci {value} -->\n"
+    value = json.dumps({**state, "sha256": _digest(text)}, sort_keys=True, separators=(",", ":"))
+    return f"{text}\n\n<!-- split-ci {value.translate(_BRACKETS)} -->\n"
 
 
 def unseal(comment: str) -> Sealed | None:

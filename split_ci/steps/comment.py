@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from split_ci.markdown import code, line, prose
-from split_ci.notes import DECIDED
 from split_ci.plain import visible
 from split_ci.ports import Pull
-from split_ci.verdict import dump
+from split_ci.verdict import DECIDED, dump
 
 if TYPE_CHECKING:
     from split_ci.git import Repo
