@@ -1,6 +1,7 @@
 """Say where every spec stands: from the commits, branches and notes of this repository and its remote, nothing else.
 
-It fetches what the remote knows of reviews, costs and attempts first; `--offline` doesn't.
+It fetches what the remote knows of reviews, costs and attempts first, and with the forge `github` asks for the pull
+requests; `--offline` does neither.
 
 examples:
   split-ci status
@@ -23,15 +24,27 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    import os
+
     from split_ci.config import find_config
+    from split_ci.errors import UsageError
+    from split_ci.forges import build
     from split_ci.git import Repo
     from split_ci.mirror import fetch
     from split_ci.report.status import show
-    from split_ci.steps.status import default_rev, status
+    from split_ci.report.terminal import warn
+    from split_ci.steps.status import default_rev, status, with_pulls
 
     repo = Repo.find()
+    config = find_config(repo)
     if not args.offline:
         fetch(repo)
     rev = repo.commit(args.at) if args.at else default_rev(repo)
-    show(status(repo, find_config(repo), rev), args.format)
+    found = status(repo, config, rev)
+    if config.forge != "local" and not args.offline:
+        try:
+            found = with_pulls(found, build(repo, config, os.environ))
+        except UsageError as error:
+            warn(f"split-ci: warning: pull requests aren't shown: {error.message}")
+    show(found, args.format)
     return 0

@@ -69,11 +69,11 @@ class GitHub:
             )
         if found is None or found.state != "open":
             found = self.client.ensure(lambda: self._open(proposal.branch), lambda: self._create(proposal))
-        if not made.own:
+        if not found.own:
             raise Refused(
-                f"{made.url} is {made.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
+                f"{found.url} is {found.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
             )
-        return self._updated(made, proposal)
+        return self._updated(found, proposal)
 
     def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None:
         raise NotImplementedError

@@ -34,11 +34,14 @@ SHORTEST_TOKEN = 8  # a shorter one would be found in any text
 
 
 class Pace(NamedTuple):
-    """Seconds: of all tries of one call together, between two writes (GitHub's own advice), and of the first pause."""
+    """Seconds: of all tries of one call together, between two writes (GitHub's own advice), of the first pause,
+    and of a silence that is taken for a lost connection.
+    """
 
     deadline: float = 300.0
     between_writes: float = 1.0
     first_pause: float = 0.5
+    silence: float = 30.0
     tries: int = 6
     minute: float = 60.0  # where GitHub says that it is too much, and not for how long
     looks: int = 4  # until what was asked for is believed not to be there
@@ -232,7 +235,7 @@ class Client:
             api = self.place.api
             self._github = GitHub(
                 TokenAuthStrategy(self.place.token), base_url=api, user_agent=f"split-ci/{__version__}",
-                follow_redirects=False, timeout=30.0, http_cache=False, auto_retry=False,
+                follow_redirects=False, timeout=self.pace.silence, http_cache=False, auto_retry=False,
                 trust_env=api.startswith("https:"),  # on loopback there is no proxy that may see the token
                 event_hooks={"response": [lambda response: Capped.put_on(response, MAX_BYTES, self._ends)]},
             )  # fmt: skip

@@ -58,7 +58,8 @@ def cells(one: Status) -> tuple[str, ...]:
     criteria = f"{one.green}/{one.criteria}" if one.criteria else ""
     cost = "unknown" if one.usd is None else f"${one.usd:.4f}" if one.usd else ""
     waits = ", ".join(one.waits_for) or ("" if one.state in GOOD else visible(one.reason)[:80])
-    return one.id, one.state, criteria, str(one.rounds or ""), cost, one.branch or "", waits
+    branch = f"{one.branch or ''} #{one.pull}".strip() if one.pull else one.branch or ""
+    return one.id, one.state, criteria, str(one.rounds or ""), cost, branch, waits
 
 
 def _lines(found: Sequence[Status]) -> None:

@@ -9,6 +9,7 @@ from split_ci.branches import ATTEMPTS, trailers
 from split_ci.coaching import ROLLING, default_branch
 from split_ci.path_rules import Place
 from split_ci.pending import landed, name_problems, pending
+from split_ci.pull_state import read_state
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
 from split_ci.starting import landed_text
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from split_ci.config import Config
     from split_ci.git import Objects, Repo
     from split_ci.ledger import Entry
+    from split_ci.ports import Forge, Pull
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
 
@@ -77,6 +79,25 @@ def status(repo: Repo, config: Config, rev: str = "HEAD") -> list[Status]:
     ids = sorted({*facts.specs, *facts.broken, *facts.landed, *facts.heads})
     found = {each: _status(each, facts) for each in ids}
     return [_waiting(each, found, facts) for each in found.values()]
+
+
+def with_pulls(found: Sequence[Status], forge: Forge) -> list[Status]:
+    """The same with their pull requests; one that a person closed holds its spec up. Raises WorldError."""
+    opened = {pull.branch: pull for pull in forge.pulls()}
+    return [_with_pull(one, opened.get(one.branch or ""), forge) for one in found]
+
+
+def _with_pull(one: Status, opened: Pull | None, forge: Forge) -> Status:
+    pull = opened or (forge.pull(one.branch) if one.branch and one.state != "landed" else None)
+    if pull is None or pull.number is None:
+        return one
+    one = one._replace(pull=pull.number)
+    state = read_state(pull.body)
+    if not pull.own and pull.state == "open":
+        return one._replace(state="blocked", reason=f"#{pull.number} is {pull.author}'s, not the bot's")
+    if pull.state == "closed" and pull.own and not pull.withdrawn and state is not None and state.digest == one.digest:
+        return one._replace(state="blocked", reason=f"#{pull.number} was closed by a person")
+    return one
 
 
 def _facts(repo: Repo, config: Config, rev: str, objects: Objects) -> _Facts:

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """An answer as it goes over the wire. `short`: the connection ends before the length that was announced."""
+    """An answer as it goes over the wire. `short`: the connection ends before the length that was announced; `drips`: it
+    goes on for ever, a byte at a time.
+    """
 
     status: int = 200
     body: object = None  # bytes are sent as they are; all else as JSON; None is an empty body
     headers: Mapping[str, str] = {}
     short: bool = False
+    drips: bool = False
 
 
 class Fault:

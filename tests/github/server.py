@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.github import comments, openapi, pulls, repos, statuses
+from tests.github import comments, git_http, openapi, pulls, repos, statuses
 from tests.github.faults import Answer
 from tests.github.routes import DOCS, ROUTES, Asked, No, Said
 from tests.github.world import World
@@ -44,6 +44,7 @@ class Server(ThreadingHTTPServer):
         self.faults: list[Fault] = []
         self.log: list[Line] = []
         self.wrong: list[str] = []  # where a request or an answer is not as GitHub's description says
+        self.closing = threading.Event()
         self.headers: list[dict[str, str]] = []
 
     @property
@@ -78,12 +79,15 @@ class Handler(BaseHTTPRequestHandler):
         with server.world.lock:
             fault = next((one for one in server.faults if one.takes(self.command, path)), None)
             answer: Answer | None = None
-            if fault is None or fault.done:
+            inside = git_http.path_inside(server.world, path)
+            if inside is not None and (fault is None or fault.done):
+                answer = git_http.serve(server.world, self.command, self.path, inside, self.headers, data)
+            elif fault is None or fault.done:
                 said = self._say(path, data)
                 answer = Answer(said.status, said.body, said.headers)
             if fault is not None:
                 answer = fault.answer
-            body = json.loads(data) if data else None
+            body = json.loads(data) if data and inside is None else None
             token = self.headers.get("Authorization", "").partition(" ")[2]
             server.log.append(Line(self.command, path, body, token, answer.status if answer else None))
             if fault is not None and fault.call is not None:
@@ -158,14 +162,25 @@ class Handler(BaseHTTPRequestHandler):
             if answer.body is None
             else json.dumps(answer.body).encode()
         )
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
         kind = "text/html" if isinstance(answer.body, bytes) else "application/json; charset=utf-8"
-        for name, value in {"Content-Type": kind, "X-GitHub-Request-Id": "0000:0001", **answer.headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "X-GitHub-Request-Id": "0000:0001",
+            "Date": self.date_time_string(),
+            **answer.headers,
+        }.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data) + (1000 if answer.short else 0)))
+        self.send_header("Content-Length", str(len(data) + (100_000 if answer.short or answer.drips else 0)))
         self.end_headers()
         self.wfile.write(data)
-        self.close_connection = self.close_connection or answer.short
+        self.close_connection = self.close_connection or answer.short or answer.drips
+        while answer.drips and not self.server.closing.wait(0.02):
+            try:
+                self.wfile.write(b" ")
+                self.wfile.flush()
+            except OSError:
+                return
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         return
@@ -180,6 +195,7 @@ def serving(bare: Path, full_name: str = "ada/one") -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         thread.join()
         server.server_close()
