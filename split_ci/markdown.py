@@ -29,6 +29,7 @@ _TOKEN = re.compile(
 )
 _JOINED = re.compile(r"@\w|#\d|\bGH-\d|://|\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]", re.IGNORECASE)
 _START = re.compile(r"[#+\-=/]|\d+(?=[.)])")
+_ENTRY = re.compile(r"( *)([-*+]|\d{1,4}[.)]) +(?=\S)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`]*)")
 _RUN = re.compile(r"`+")
 _BLANKS = re.compile(r"\n{3,}")
@@ -53,7 +54,7 @@ def line(text: str, limit: int = 1000) -> str:
 
 
 def prose(text: str, limit: int = 4000) -> str:
-    """Foreign text as paragraphs; code between fences stays code."""
+    """Foreign text as paragraphs and lists; code between fences stays code."""
     lines = visible(cut(text, limit).replace("\r\n", "\n")).expandtabs(4).split("\n")
     return _BLANKS.sub("\n\n", "\n".join(_blocks(lines))).strip("\n")
 
@@ -77,8 +78,17 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             yield from ("", block(lines[at + 1 : end], opened[2]), "")
             at = end
         else:
-            yield _inline(lines[at].strip())
+            yield _line(lines[at])
         at += 1
+
+
+def _line(text: str) -> str:
+    """A line of a paragraph, or of a list, which is the one mark that stays one."""
+    entry = _ENTRY.match(text)
+    if entry is None:
+        return _inline(text.strip())
+    mark = entry[2] if entry[2][0].isdigit() else "-"
+    return f"{'  ' if len(entry[1]) > 1 else ''}{mark} {_inline(text[entry.end() :].strip())}"
 
 
 def _end(lines: list[str], at: int, fence: str) -> int:

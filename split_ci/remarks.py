@@ -6,6 +6,7 @@ more is marked. Whatever a model said is neutralised; what a comment was made fr
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -31,6 +32,7 @@ MAX_QUOTED = 6  # lines
 MAX_ROUNDS = 20
 MAX_SPAN = 20  # lines under one remark
 
+APART = re.compile(r"  |- |\d+[.)] ")  # code, or a list: on lines of its own
 T = TypeVar("T")
 
 
@@ -41,7 +43,7 @@ class Remark(NamedTuple):
     finding: Finding
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         return code(f"{self.finding.path}:{self.finding.line}")
 
     @property
@@ -95,7 +97,7 @@ def remarks(verdict: Verdict) -> tuple[Remark, ...]:
     return tuple(found)
 
 
-def place(verdict: Verdict, standing: Iterable[Standing], shown: Callable[[str, int], bool]) -> Placed:
+def place(verdict: Verdict, standing: Sequence[Standing], shown: Callable[[str, int], bool]) -> Placed:
     """`standing` are the remarks that are there, the newest last; `shown` says whether the diff shows a line."""
     there = {each.key: each for each in standing}
     inline: list[Remark] = []
@@ -111,7 +113,7 @@ def place(verdict: Verdict, standing: Iterable[Standing], shown: Callable[[str, 
         else:
             listed.append(remark)
     keys = {remark.key for remark in found}
-    gone = (each for each in there.values() if each.key not in keys and not each.fixed and _covers(verdict, each))
+    gone = (each for each in standing if each.key not in keys and not each.fixed and _covers(verdict, each))
     return Placed(tuple(inline), tuple(listed), tuple(known), tuple(gone))
 
 
@@ -207,7 +209,7 @@ def _where(placed: Placed) -> str:
 def _entry(remark: Remark) -> str:
     """A remark as an entry of a list, with the words that it is about."""
     said = _said(remark.finding)
-    start = f"{remark.place}\n\n" if said.startswith("  ") else f"{remark.place} "
+    start = f"{remark.where}\n\n" if APART.match(said) else f"{remark.where} "
     quote = remark.finding.quote.strip("\n").split("\n") if remark.finding.quote.strip() else []
     shown = "\n\n" + block(quote[:MAX_QUOTED]) if quote else ""
     return indented(start + said + shown)
@@ -215,7 +217,7 @@ def _entry(remark: Remark) -> str:
 
 def _standing(known: tuple[Remark, Standing]) -> str:
     remark, old = known
-    return f"[{remark.place}]({old.url}) {line(remark.finding.message, 120)}"
+    return f"[{remark.where}]({old.url}) {line(remark.finding.message, 120)}"
 
 
 def _criterion(criterion: CriterionDecision) -> str:

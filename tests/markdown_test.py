@@ -15,7 +15,8 @@ from split_ci.plain import visible
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 HARMLESS = {
     "paragraph_open", "paragraph_close", "inline", "fence", "text", "softbreak", "hardbreak", "code_inline", "html_entity",
-    "text_special",
+    "text_special", "bullet_list_open", "bullet_list_close", "ordered_list_open", "ordered_list_close", "list_item_open",
+    "list_item_close",
 }  # fmt: skip
 ACTIVE = re.compile(r"@\w|#\d|\bGH-\d|https?://|ftp://|www\.|\$|mailto:\S", re.IGNORECASE)
 RAW = re.compile(  # what programs find that read the text itself, line by line
@@ -48,7 +49,10 @@ SAID = {
     "code with a command in it": ("```\nfixes #1\n```", "`fixes` `#1`"),
     "code that never ends": ("```\nrm", "  ```\n  rm\n  ```"),
     "a heading": ("# Big\nnot\n===", "\\# Big\nnot\n\\==="),
-    "a list and tasks": ("- [x] done\n1. one\n2) two", "\\- \\[x\\] done\n1\\. one\n2\\) two"),
+    "a list and tasks": ("- [x] done\n1. one\n2) two", "- \\[x\\] done\n1. one\n2) two"),
+    "a list in a list": ("* a\n     - b\n\n- # c\n- - d", "- a\n  - b\n\n- \\# c\n- \\- d"),
+    "no list": ("-x\n-\n1.5\n1.", "\\-x\n\\-\n1\\.5\n1\\."),
+    "a line across": ("---\n- - -\n***", "\\---\n- \\- -\n\\*\\*\\*"),
     "a quotation": ("> [!NOTE]\n> x", "&gt; \\[\\!NOTE\\]\n&gt; x"),
     "a table": ("a|b\n-|-\n1|2", "a\\|b\n\\-\\|-\n1\\|2"),
     "code by indentation": ("    rm", "rm"),
@@ -105,11 +109,13 @@ def test_any_foreign_text(said: str) -> None:
 def test_nothing_of_a_text_without_marks_is_lost(said: str) -> None:
     """What is read is what was said: text and code in their order, blanks and marks of code aside."""
     said = said.replace("```", "").replace("~~~", "").replace("`", "").replace("\t", " ")
-    shown = "".join(
-        child.content for token in RENDERER.parse(markdown.prose(said)) for child in token.children or () if child.content
-    )
-    expected = "".join(visible(said.replace("\r\n", "\n")).split())
-    assert "".join(shown.split()) == expected
+    shown = ""
+    for token in RENDERER.parse(markdown.prose(said)):
+        shown += token.info + token.markup if token.type == "list_item_open" else ""
+        shown += "".join(child.content for child in token.children or ())
+    expected = visible(said.replace("\r\n", "\n"))
+    same = {ord(mark): "-" for mark in "*+"}
+    assert "".join(shown.translate(same).split()) == "".join(expected.translate(same).split())
 
 
 @pytest.mark.parametrize("text", ["a" * 9000, "@" * 9000, "$" * 9000, "a@" * 4500, "` " * 4500, "#1" * 4500, "a.b/" * 2000])
