@@ -66,7 +66,7 @@ def fault_of(status: int, headers: Mapping[str, str], body: bytes, what: str, no
     told = f"GitHub: {what}: {status}{': ' if said else ''}{said}"
     if status == 429 or (status == 403 and (LIMIT.search(said) or headers.get("x-ratelimit-remaining") == "0")):
         wait = _wait(headers, now)
-        told += f" (again in {wait or MINUTE:.0f} s)"
+        told += f" (again in {MINUTE if wait is None else wait:.0f} s)"
         return Fault(WorldError(told, again=True), passing=True, wait_seconds=wait, limited=True)
     if status in PASSING or status > 504:
         return Fault(WorldError(told, again=True), passing=True, done=True)

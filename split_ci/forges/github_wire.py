@@ -29,6 +29,10 @@ class TooMuch(Exception):
     """An answer has no end: of bytes, or of time."""
 
 
+class Packed(Exception):
+    """An answer that would have to be unpacked, to nobody knows what size."""
+
+
 class Capped:
     """A stream of bytes with an end to its size and its time (`ends`: on the monotonic clock)."""
 
@@ -43,7 +47,7 @@ class Capped:
         import httpx  # noqa: PLC0415 - it comes with the client library
 
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise TooMuch("it is packed, which was not asked for")
+            raise Packed("it is packed, which was not asked for")
 
         class Stream(cls, httpx.SyncByteStream):  # type: ignore[misc, valid-type]
             """What httpx takes for a stream."""
@@ -75,6 +79,8 @@ def connection_fault(lost: Lost, what: str, clean: Callable[[str], str]) -> Faul
     told = f"GitHub: {what}: {kind}{': ' if said else ''}{said}"
     if isinstance(cause, TooMuch):
         return Fault(WorldError(f"GitHub: {what}: {said}"), done=True)
+    if isinstance(cause, Packed):
+        return Fault(WorldError(f"GitHub: {what}: {said}", again=True), passing=True, done=True)
     if _certificate(cause):
         return Fault(WorldError(told, hint="is GITHUB_API_URL right, and is its certificate known here (SSL_CERT_FILE)?"))
     unsent = isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError))
@@ -106,7 +112,7 @@ def fetch_elsewhere(url: str, most_bytes: int, seconds: float) -> bytes:
                 raise WorldError(f"GitHub: a file that it keeps elsewhere: {answer.status_code}", again=True)
             Capped.put_on(answer, most_bytes, ends)
             return answer.read()
-    except TooMuch as error:
+    except (TooMuch, Packed) as error:
         raise WorldError(f"GitHub: a file that it keeps elsewhere: {error}") from None
     except httpx.HTTPError as error:
         raise WorldError(f"GitHub: a file that it keeps elsewhere: {type(error).__name__}", again=True) from None

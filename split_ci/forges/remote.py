@@ -38,16 +38,20 @@ KNOWN = (  # what the remote says -> what to do about it, by whose word it is fi
     ("Large files detected", Refused, "GitHub takes no file of more than 100 MB"),
     ("hook declined", Refused, "a hook of the remote refused it: what it says stands above"),
     ("Permission to", WorldError, "give the token `contents: write`"),
-    ("Authentication failed", WorldError, "the token is wrong, too old, or may not see this repository"),
-    ("could not read Username", WorldError, "export GITHUB_TOKEN=…, or a credential helper of git's"),
+    ("Authentication failed", WorldError, "the token is wrong or too old, or may not see this repository"),
+    ("could not read Username", WorldError, "the token is missing, wrong or too old (an App's lives for one hour)"),
     ("error: 403", WorldError, "give the token `contents: write`"),
-    ("error: 401", WorldError, "the token is wrong or too old (an App's lives for one hour)"),
+    ("error: 401", WorldError, "the token is missing, wrong or too old (an App's lives for one hour)"),
     ("not found", WorldError, "is origin's address right, and may the token see it?"),
     ("error: 404", WorldError, "is origin's address right, and may the token see it?"),
     ("error: 30", WorldError, "it has another address now: git remote set-url origin …"),
     ("redirect", WorldError, "it has another address now: git remote set-url origin …"),
 )  # fmt: skip
 MAX_REASON = 400
+
+
+class Away(WorldError):
+    """The remote was away for a moment, or somebody else was quicker: another try may come through."""
 
 
 class Pushed(NamedTuple):
@@ -104,7 +108,7 @@ class Remote:
         if done.returncode == 0:
             return done.stdout.decode(errors="surrogateescape")
         fault, again = _fault(args[0], self._clean(done.stderr.decode(errors="replace")))
-        raise WorldError(fault.message, hint=fault.hint, again=again)
+        raise Away(fault.message, again=True) if again else fault
 
     def _run(self, there: Repo, *args: str) -> subprocess.CompletedProcess[bytes]:
         return run_git(args, cwd=there.root, git_dir=there.git_dir, env=self._env, check=False)
@@ -119,9 +123,10 @@ def _environment(url: str, shown: str) -> Mapping[str, str]:
     """What git is told by its environment: no command line and no file shows it. A token comes with no other setting."""
     scheme = url.partition("://")[0].lower() if "://" in url else "ssh" if _is_short_ssh(url) else ""
     allowed = PROTOCOLS.get(scheme)
-    if allowed is None:
+    if allowed is None or "::" in url:  # `helper::address` runs a program of that name
         raise WorldError(
-            f"origin: {visible(scheme)} is not a protocol that is used", hint="git remote set-url origin https://…"
+            f"origin: {visible(url.partition(':')[0])[:40]} is not a protocol that is used",
+            hint="git remote set-url origin https://…",
         )
     settings = [("remote.origin.url", url)]
     if shown:

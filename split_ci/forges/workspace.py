@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from split_ci.errors import WorldError
-from split_ci.forges.remote import Pushed
+from split_ci.forges.remote import Away, Pushed
 from split_ci.git import Repo
 from split_ci.refs import RefUpdate
 from split_ci.store import Quarantine
@@ -30,9 +30,13 @@ def transact(repo: Repo, remote: Remote, work: Callable[[Repo], T], branches: Co
     """
     ends = time.monotonic() + DEADLINE_SECONDS
     for tried in range(TRIES):
-        done, pushed = _once(repo, remote, work, branches)
-        if pushed.done:
-            return done
+        try:
+            done, pushed = _once(repo, remote, work, branches)
+        except Away as away:
+            pushed = Pushed(done=False, again=True, fault=away)
+        else:
+            if pushed.done:
+                return done
         assert pushed.fault is not None
         pause = random.uniform(0.5, 1.0) * PAUSE_SECONDS * (tried + 1)  # noqa: S311 - so that racers part
         if not pushed.again or tried + 1 == TRIES or time.monotonic() + pause > ends:

@@ -24,8 +24,8 @@ class Answer(NamedTuple):
 class Fault:
     """`method` and `path` (a regular expression, anywhere in the path) pick requests; `skip` of them pass first.
 
-    `times` 0 is all that follow. `done`: what was asked is done all the same. `answer` None ends the connection. `call` is
-    run at that moment.
+    `times` 0 is all that follow. `done`: what was asked is done all the same. `answer` None ends the connection; with
+    `passes` what was done is answered as ever. `call` is run at that moment.
     """
 
     def __init__(
@@ -37,10 +37,12 @@ class Fault:
         skip: int = 0,
         times: int = 1,
         done: bool = False,
+        passes: bool = False,
         call: Callable[[], None] | None = None,
     ) -> None:
         self.answer = answer
-        self.done = done
+        self.done = done or passes
+        self.passes = passes
         self.call = call
         self._method, self._path = method, re.compile(path)
         self._skip, self._times = skip, times

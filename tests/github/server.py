@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             elif fault is None or fault.done:
                 said = self._say(path, data)
                 answer = Answer(said.status, said.body, said.headers)
-            if fault is not None:
+            if fault is not None and not fault.passes:
                 answer = fault.answer
             body = json.loads(data) if data and inside is None else None
             token = self.headers.get("Authorization", "").partition(" ")[2]
