@@ -26,8 +26,8 @@ LAYERS: dict[str, str] = {
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report report.dispatch report.pull report.admit report.implement report.github report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
-        report.init report.land report.plan report.problems report.review report.run report.status report.bill report.charts
+        report report.dispatch report.pull report.admit report.implement report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
+        report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
         report.comment
         report.terminal
     """,
@@ -41,8 +41,7 @@ LAYERS: dict[str, str] = {
         steps.report steps.review steps.status
     """,
     "adapters": """
-        forges forges.github_actions forges.local forges.github forges.github_client forges.github_wire forges.github_errors
-        forges.github_review
+        forges forges.github_actions forges.local forges.github forges.github_review forges.github_client forges.github_wire forges.github_errors
         forges.github_place forges.workspace forges.remote implementers implementers.ladder implementers.agent implementers.chat models models.anthropic_api
         models.openai_api models.call models.scripted models.row reviewers reviewers.architect reviewers.judgement
         reviewers.pages reviewers.rules reviewers.checks reviewers.teaching

@@ -34,10 +34,8 @@ models:
 architect: strong
 implementers: [exact, cheap]
 """
-LESSON = {
-    "for": "implementer", "text": "Write a word that stands alone in capitals too. A review found it in small letters only.",
-    "paths": ["*.txt"], "forbid": None,
-}  # fmt: skip
+TEXT = "Write a word that stands alone in capitals too. A review found it in small letters only."
+LESSON = {"for": "implementer", "text": TEXT, "paths": ["*.txt"], "forbid": None}
 
 
 def everything(hub: Hub) -> dict[str, Any]:
@@ -146,7 +144,7 @@ def test_a_cheap_model_types_and_an_architect_sends_back_teaches_and_approves(tm
             ("split-ci/coaching", "open"),
         }
         (lesson,) = git(there.bare, "ls-tree", "--name-only", "split-ci/coaching", "specs/coaching/").splitlines()
-        assert LESSON["text"] in there.show(f"split-ci/coaching:{lesson}")
+        assert TEXT in there.show(f"split-ci/coaching:{lesson}")
 
         looked, (two,) = there.dispatch("schedule")
         assert two.jobs == dict.fromkeys(JOBS, "success"), two.log
