@@ -166,3 +166,35 @@ def test_a_cheap_model_types_and_an_architect_sends_back_teaches_and_approves(tm
         every = [one, looked, two, again]
         each_step_held_its_own(every)
     nothing_leaked(there, every, seen, {"the token": TOKEN, **KEYS})
+
+
+def test_a_run_that_could_not_open_its_pull_request_is_taken_up_where_it_stopped(tmp_path: Path) -> None:
+    with hub(tmp_path, {"a.txt": "one\n"}, {}, Setting("main")) as there:
+        world = there.github.world
+        world.actions_may_open_pulls = False
+        there.push({"specs/good.md": EXACT})
+        _, (run,) = there.dispatch()
+        done = dict.fromkeys(("admit", "implement", "verify", "record"), "success")
+        assert run.jobs == {**done, "publish": "failure"}, run.log
+        assert "GitHub Actions is not permitted to create or approve pull requests" in run.log
+        head = there.refs()["refs/heads/split-ci/good"]
+        assert (world.pulls, world.reviews, world.statuses) == ([], [], [])
+
+        world.actions_may_open_pulls = True
+        by_hand = there.actions.run("workflow_dispatch", "split-ci-spec.yml", {"spec": "good"})
+        assert by_hand.jobs == dict.fromkeys(JOBS, "success"), by_hand.log
+        assert there.refs()["refs/heads/split-ci/good"] == head
+        assert [pull.head_sha for pull in world.pulls] == [review.commit for review in world.reviews] == [head]
+        assert len(ledger(there)) == 2  # the attempt and its review, each once
+
+
+def test_in_a_pause_nothing_is_started_and_nothing_goes_on(tmp_path: Path) -> None:
+    paused = {"SPLIT_CI_PAUSED": "true"}
+    with hub(tmp_path, {"a.txt": "one\n"}, {}, Setting("main")) as there:
+        there.push({"specs/good.md": EXACT})
+        before = everything(there)
+        looked, none = there.dispatch(variables=paused)
+        assert (looked.jobs, none) == ({"recover": "success"}, [])
+        by_hand = there.actions.run("workflow_dispatch", "split-ci-spec.yml", {"spec": "good"}, variables=paused)
+        assert (by_hand.jobs, by_hand.calls) == ({}, [])
+        assert everything(there) == before
