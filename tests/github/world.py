@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tests.builders import git
+from tests.github.actions import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,7 @@ class World:
         self.pulls: list[Pull] = []
         self.comments: list[Comment] = []
         self.statuses: list[Status] = []
+        self.engine = Engine()
         self.lock = threading.RLock()
         self._seconds = 0
         self._ids = 10_000
