@@ -20,23 +20,22 @@ LAYERS: dict[str, str] = {
         __main__ main
     """,
     "commands": """
-        commands commands.admit commands.accept commands.audit commands.check commands.coach commands.comment commands.demo commands.design commands.doctor
-        commands.dispatch
+        commands commands.admit commands.accept commands.audit commands.check commands.coach commands.comment commands.demo commands.design commands.doctor commands.dispatch
         commands.drop commands.explain commands.gate commands.init commands.land commands.new commands.plan
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
+        report.record
         report report.dispatch report.pull report.admit report.implement report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
         report.comment
         report.terminal
     """,
     "the loop": """
-        dispatch foresee lane selection rounds kept
+        dispatch foresee lane selection rounds kept recording
     """,
     "steps": """
-        steps steps.admit steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.gate
-        steps.due
+        steps steps.admit steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.due steps.gate
         steps.implement steps.init steps.land steps.lessons steps.new steps.plan steps.publish steps.record
         steps.report steps.review steps.status
     """,
@@ -51,7 +50,7 @@ LAYERS: dict[str, str] = {
     """,
     "ground": """
         provenance
-        prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
+        parcel prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         tries
         hunks
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched

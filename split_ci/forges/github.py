@@ -161,7 +161,7 @@ class GitHub:
         was, now = read_state(pull.body), read_state(proposal.body)
         if pull.body == proposal.body or was is None or now is None or is_edited(pull.body):
             return pull
-        if was.digest == now.digest and was.round > now.round:
+        if (was.digest, was.head) == (now.digest, now.head) and was.round > now.round:
             return pull  # an older run that was started again
         fields = {"body": proposal.body}
         if was.digest != now.digest:
