@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EVERY_DAY = ["init", "doctor", "new", "design", "check", "explain", "run", "land", "drop", "coach", "demo"]
 LOOKING = ["status", "plan", "report", "audit"]
-FOR_WORKFLOWS = ["implement", "gate", "accept", "publish", "review", "comment", "record"]
+FOR_WORKFLOWS = ["dispatch", "admit", "implement", "gate", "accept", "publish", "review", "comment", "record"]
 GROUPS = {
     "every day": EVERY_DAY,
     "looking": LOOKING,

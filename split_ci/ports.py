@@ -307,11 +307,23 @@ class Artifact(NamedTuple):
 
 
 class Workflows(Protocol):
-    """The forge's own engine: one run for each spec."""
+    """The forge's own engine: one run for each spec. Raises as `Forge` does."""
 
-    def runs(self) -> Sequence[WorkflowRun]: ...
+    def runs(self) -> Sequence[WorkflowRun]:
+        """Those of the default branch that are in flight, whenever they began, and those of the last days."""
+        ...
 
-    def start(self, inputs: Mapping[str, str]) -> None: ...
+    def start(self, id_: str, digest: str, inputs: Mapping[str, str]) -> None:
+        """One run for a generation, unless one is in flight by now. Returns once it is listed, or after a while."""
+        ...
+
+    def shown(self, head: str) -> bool:
+        """Whether a commit has the status `split-ci/review`."""
+        ...
+
+    def recorded(self, run: int) -> bool:
+        """Whether each attempt at a run was recorded by the run's own last job."""
+        ...
 
     def artifacts(self, run: int) -> Sequence[Artifact]: ...
 

@@ -67,7 +67,7 @@ class Remote:
 
     def __init__(self, url: str, token: str = "", *, show_token: bool = False) -> None:
         self._secrets = [token, b64encode(f"x-access-token:{token}".encode()).decode()] if token else []
-        self._env = _environment(url, self._secrets[1] if show_token else "")
+        self.env = _environment(url, self._secrets[1] if show_token else "")
 
     def look(self, there: Repo, names: Collection[str]) -> tuple[str | None, set[str]]:
         """(the default branch, None where nothing was ever pushed; those of the named branches that are there)."""
@@ -111,7 +111,7 @@ class Remote:
         raise Away(fault.message, again=True) if again else fault
 
     def _run(self, there: Repo, *args: str) -> subprocess.CompletedProcess[bytes]:
-        return run_git(args, cwd=there.root, git_dir=there.git_dir, env=self._env, check=False)
+        return run_git(args, cwd=there.root, git_dir=there.git_dir, env=self.env, check=False)
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:

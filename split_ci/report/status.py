@@ -35,6 +35,14 @@ def show(found: Sequence[Status], form: str = "text") -> None:
         _lines(found)
 
 
+def fetched(*, there: bool, as_json: bool) -> None:
+    """That the remote's ledger, reviews and attempts are here; `there`: whether there is a remote at all."""
+    if as_json:
+        say_json({"fetched": there})
+    else:
+        say("the ledger, the reviews and the attempts of origin are here" if there else "there is no remote origin")
+
+
 def as_json(one: Status) -> dict[str, Any]:
     """One spec as `status --format json` prints it."""
     return {

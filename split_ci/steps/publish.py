@@ -127,8 +127,7 @@ def judged(changeset: Changeset, built: Built | None, results: Results | None, s
     fault = _unbound(changeset, built, results, spec)
     if fault:
         return Outcome("refused", f"rule results: {fault}")
-    wrong = next((c for c in results.criteria if c.red is False or c.green is not True), None)
-    return Outcome("failed", f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}") if wrong else None
+    return Outcome("failed", results.fault) if results.fault else None
 
 
 def _unbound(changeset: Changeset, built: Built | None, results: Results, spec: Spec | None) -> str | None:

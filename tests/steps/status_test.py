@@ -16,7 +16,7 @@ from split_ci.ports import Outcome, Usage
 from split_ci.steps.record import attempt_updates, record
 from split_ci.steps.status import STATES, Status, status
 from split_ci.store import Quarantine
-from tests.builders import commit, git, make_repo, spec
+from tests.builders import commit, git, make_repo, spec, split_ci
 from tests.reviewed import Result, add_result, judge, parsed
 
 if TYPE_CHECKING:
@@ -242,3 +242,18 @@ def test_recording_keeps_commits_costs_and_reviews(root: Path) -> None:
     before = git(root, "for-each-ref")
     assert not record(result.repo, [result.changeset, failed], [], [judge(result)]).changed
     assert git(root, "for-each-ref") == before
+
+
+def test_what_a_remote_knows_is_brought_here_and_nothing_said_of_specs(root: Path, tmp_path: Path) -> None:
+    result = add_result(root, EDIT)
+    keep(result, judge(result))
+    git(tmp_path, "clone", "-q", str(root), "clone")
+    clone = tmp_path / "clone"
+    for _ in range(2):
+        assert split_ci(clone, "status", "--fetch").stdout == "the ledger, the reviews and the attempts of origin are here\n"
+        for ref in (ledger.REF, notes.REVIEWS, "refs/split-ci/attempts/one/1"):
+            assert git(clone, "rev-parse", f"{ref}^{{tree}}") == git(root, "rev-parse", f"{ref}^{{tree}}")
+    assert split_ci(clone, "status", "--fetch", "--format", "json").stdout == '{\n  "fetched": true\n}\n'
+    split_ci(clone, "status", "--fetch", "--offline", code=2)
+    git(clone, "remote", "remove", "origin")
+    assert split_ci(clone, "status", "--fetch").stdout == "there is no remote origin\n"
