@@ -49,6 +49,7 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
+        hunks
         provenance
         parcel prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         tries
@@ -58,6 +59,7 @@ LAYERS: dict[str, str] = {
         cgroup covers listeners workflows
     """,
     "words": """
+        lessons_pull
         remarks markdown seal
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
