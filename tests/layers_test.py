@@ -49,7 +49,6 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
-        hunks
         provenance
         parcel prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         tries
