@@ -108,8 +108,8 @@ def _criteria(told: Told) -> str:
     rows = ["| | criterion | before | after | seconds |", "|---|---|---|---|---:|"]
     for asked in told.spec.accept[:MAX_ROWS]:
         one = known.get(asked.id)
-        before = "✅ passes" if asked.guard else "❌ fails" if one and one.red else "not known"
-        after = "✅ passes" if one and one.green else "❌ fails" if one and one.green is False else "not known"
+        before = "🟢 passes" if asked.guard else "🔴 fails" if one and one.red else "not known"
+        after = "🟢 passes" if one and one.green else "🔴 fails" if one and one.green is False else "not known"
         seconds = f"{one.seconds:.1f}" if one else ""
         guard = " (guard)" if asked.guard else ""
         rows.append(f"| {asked.id} | {_cell(str(asked))}{guard} | {before} | {after} | {seconds} |")
