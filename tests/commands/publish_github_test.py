@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,30 @@ def test_a_pull_request_of_a_fork_or_another_base_is_not_taken_for_ours(hub: Hub
     assert the_pull(hub).base == "release"
 
 
+def test_a_repository_that_was_renamed(hub: Hub) -> None:
+    """Under its former name too there is one pull request, and what a person closed is seen."""
+    hub.make()
+    world = hub.server.world
+    world.former.append("bo/zero")
+    told = json.loads(hub.cli(*PUBLISH, "--format", "json", GITHUB_REPOSITORY="bo/zero").stdout)
+    assert told["pull"] == 1
+    assert json.loads(hub.cli(*PUBLISH, "--format", "json", GITHUB_REPOSITORY="bo/zero").stdout)["pull"] == 1
+    a_person_closes(hub)
+    assert "was closed by a person" in hub.cli(*PUBLISH, GITHUB_REPOSITORY="bo/zero", code=1).stdout
+
+
+def test_a_clone_without_history(hub: Hub) -> None:
+    """As the workflows' checkout makes it by default."""
+    hub.land({"b.txt": "later\n"})
+    hub.make()
+    hub.repo.rename(hub.root / "whole")
+    git(hub.root, "clone", "-q", "--depth", "1", f"file://{hub.bare}", "r")
+    with untouched(hub.repo, ()):
+        assert hub.publish()["pull"] == 1
+    assert git(hub.bare, "rev-list", "--count", ONE) == "3"
+    assert hub.publish()["outcome"] == "unchanged"
+
+
 def test_a_persons_commit_on_the_branch_is_left_alone(hub: Hub) -> None:
     hub.make()
     hub.publish()
@@ -232,8 +257,7 @@ def test_a_persons_commit_on_the_branch_is_left_alone(hub: Hub) -> None:
 def test_a_branch_that_a_person_takes_away_between(hub: Hub) -> None:
     """C07: pushed, gone, and only then a pull request is asked for."""
     hub.make()
-    hub.server.faults.append(Fault(method="POST", path="/pulls", passes=True, call=lambda: None))
-    hub.server.faults.insert(0, Fault(method="GET", path="/repos/ada/one$", passes=True, call=lambda: the_branch_goes(hub)))
+    hub.server.faults.append(Fault(method="GET", path="/pulls$", skip=2, passes=True, call=lambda: the_branch_goes(hub)))
     told = hub.publish(code=1)
     assert told["outcome"] == "blocked"
     assert "422: Validation Failed; head invalid" in told["reason"]
