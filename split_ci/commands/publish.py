@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from split_ci.results import Results
     from split_ci.spec import Spec
     from split_ci.steps.publish import Published
+    from split_ci.store import Quarantine
 
 SUMMARY = "turn a changeset whose criteria are green into a branch"
 
@@ -62,7 +63,7 @@ def run(args: Namespace) -> int:
             (done,) = publish(
                 there, quarantine, gated, {changeset.attempt: results}, held={changeset.id: held} if held else None
             )
-        return done, _proposal(there, config, gated[0].spec, changeset, results, done)
+            return done, _proposal(quarantine, config, gated[0].spec, changeset, results, done)
 
     published, proposal = forge.transact(repo, work)
     pull = None
@@ -74,24 +75,29 @@ def run(args: Namespace) -> int:
 
 
 def _proposal(
-    there: Repo, config: Config, spec: Spec | None, changeset: Changeset, results: Results, published: Published
+    quarantine: Quarantine, config: Config, spec: Spec | None, changeset: Changeset, results: Results, published: Published
 ) -> Proposal | None:
     """The pull request for the branch as it is now; None where there is none."""
     from split_ci.ledger import entry_of_changeset, read_all
+    from split_ci.merge import merge_trees
     from split_ci.ports import Proposal
     from split_ci.prices import architect_price
     from split_ci.report.pull import Told, pull_body
 
     if spec is None or published.branch is None or published.head is None:
         return None
+    there = quarantine.repo
     known = {entry.attempt: entry for entry in read_all(there) if (entry.id, entry.digest) == (spec.id, spec.digest)}
     attempt = next((e for e in known.values() if e.commit == published.head and e.role == "implementer"), None)
     if published.commit == published.head:  # else another attempt's result is there, and this one's figures aren't its
         attempt = entry_of_changeset(changeset, published.head, results)
         known.setdefault(changeset.attempt, attempt)
+    tip = there.commit_or_none("HEAD")
+    joined = tip is not None and there.ask("merge-base", tip, published.head) is not None  # a shallow clone may not tell
     told = Told(
         spec, attempt.base if attempt else changeset.base, published.head, attempt, tuple(known.values()),
         sandbox=str(results.sandbox.get("kind", "")), architect=architect_price(config),
+        conflicts=merge_trees(quarantine, tip, published.head).conflicts if tip and joined else (),
     )  # fmt: skip
     return Proposal(published.branch, published.head, spec.title, pull_body(told))
 

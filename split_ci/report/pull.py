@@ -35,6 +35,7 @@ class Told(NamedTuple):
     entries: Sequence[Entry]
     sandbox: str = ""
     architect: Price | None = None
+    conflicts: Sequence[str] = ()  # paths that the default branch has changed since, so that it can't be merged
 
     @property
     def round(self) -> int:
@@ -61,6 +62,9 @@ def _warnings(told: Told) -> Iterable[str]:
     if spec.waive:
         meant = "; ".join(f"`{code}` ({CODES[code].title})" for code in spec.waive if code in CODES)
         yield f"> [!NOTE]\n> **Waived by the spec:** {meant}."
+    if told.conflicts:
+        where = _names(told.conflicts)
+        yield f"> [!WARNING]\n> **Can't be merged as it is:** the default branch changed {where} since. The box *anew* helps."
     if told.sandbox == "none" and any(one.kind == "run" for one in spec.accept):
         yield "> [!WARNING]\n> **The criteria ran without a sandbox:** they could reach the network and other files."
 

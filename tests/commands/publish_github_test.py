@@ -210,6 +210,19 @@ def test_a_pull_request_of_a_fork_or_another_base_is_not_taken_for_ours(hub: Hub
     assert the_pull(hub).base == "release"
 
 
+def test_a_base_that_moved_on_is_not_merged_and_a_conflict_is_said(hub: Hub) -> None:
+    """P13, P14."""
+    hub.make()
+    base = git(hub.repo, "rev-parse", "HEAD")
+    hub.land({"b.txt": "elsewhere\n"})
+    hub.publish()
+    assert git(hub.bare, "rev-parse", f"{ONE}~1") == base
+    assert "Can't be merged" not in body(hub)
+    hub.land({"a.txt": "two\n"})
+    hub.publish()
+    assert "**Can't be merged as it is:** the default branch changed `a.txt` since." in body(hub)
+
+
 def test_a_repository_that_was_renamed(hub: Hub) -> None:
     """Under its former name too there is one pull request, and what a person closed is seen."""
     hub.make()

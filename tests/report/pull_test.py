@@ -106,6 +106,14 @@ def test_what_must_be_known_stands_first() -> None:
     assert "**The criteria ran without a sandbox:**" in third
 
 
+def test_a_conflict_is_said() -> None:
+    made = parsed()
+    text = pull_body(Told(made, BASE, HEAD, entry(made), [], conflicts=("a.txt", "b`c.txt")))
+    first, second, _ = text.split("\n\n", 2)
+    assert first.endswith("the default branch changed `a.txt`, `` b`c.txt `` since. The box *anew* helps.")
+    assert second == "Because."
+
+
 def test_criteria_that_run_nothing_need_no_sandbox() -> None:
     made = parsed(accept="  - missing: src/old.py")
     assert "without a sandbox" not in body(made, entry(made), sandbox="none")
