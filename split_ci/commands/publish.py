@@ -31,6 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("changeset", metavar="CHANGESET", help="the file that `split-ci implement` wrote")
     parser.add_argument("--accept", required=True, metavar="RESULTS", help="the file that `split-ci accept` wrote")
     parser.add_argument("--base", metavar="REV", help="the commit that the changeset must be made for")
+    parser.add_argument("--anew", action="store_true", help="replace a result of the same text on an older base")
     parser.add_argument("--spec", metavar="FILE", help="the spec, where the base doesn't hold it")
 
 
@@ -61,7 +62,12 @@ def run(args: Namespace) -> int:
         with Quarantine(there) as quarantine:
             gated = gate(there, quarantine, [changeset], specs, config)
             (done,) = publish(
-                there, quarantine, gated, {changeset.attempt: results}, held={changeset.id: held} if held else None
+                there,
+                quarantine,
+                gated,
+                {changeset.attempt: results},
+                held={changeset.id: held} if held else None,
+                anew=args.anew,
             )
             return done, _proposal(quarantine, config, gated[0].spec, changeset, results, done)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from split_ci.errors import Refused, WorldError
 from split_ci.forges.github_client import Client, Pace
 from split_ci.forges.github_place import find_place
+from split_ci.forges.github_review import Reviewed
 from split_ci.forges.remote import Remote
 from split_ci.forges.workspace import transact
 from split_ci.ports import Pull
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from split_ci.config import Config
     from split_ci.forges.github_place import GitHubPlace
     from split_ci.git import Repo
-    from split_ci.ports import Proposal, T
+    from split_ci.ports import Proposal, Shown, T
+    from split_ci.verdict import Verdict
 
 WITHDRAWN = "<!-- split-ci-withdrawn -->"
 PREFIX = "split-ci/"
@@ -75,8 +77,16 @@ class GitHub:
             )
         return self._updated(found, proposal)
 
-    def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+    def ensure_review(self, verdict: Verdict, lines: Mapping[str, tuple[range, ...]]) -> Shown:
+        """One review for each head of the bot's own pull request."""
+        pull = self.pull(f"{PREFIX}{verdict.id}")
+        if pull is None or pull.number is None:
+            raise Refused(f"there is no pull request of {PREFIX}{verdict.id}", hint="split-ci publish")
+        if not pull.own:
+            raise Refused(
+                f"{pull.url} is {pull.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
+            )
+        return Reviewed(self.client, pull.number, verdict, self.is_own).ensure(lines)
 
     def close_pull(self, branch: str, word: str) -> Pull | None:
         """Closed with a comment that says why. What a person opened or merged stays as it is."""
@@ -153,7 +163,7 @@ class GitHub:
         was, now = read_state(pull.body), read_state(proposal.body)
         if pull.body == proposal.body or was is None or now is None or is_edited(pull.body):
             return pull
-        if was.digest == now.digest and was.round > now.round:
+        if (was.digest, was.head) == (now.digest, now.head) and was.round > now.round:
             return pull  # an older run that was started again
         fields = {"body": proposal.body}
         if was.digest != now.digest:

@@ -6,9 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tests.builders import git
+from tests.github.actions import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.github.reviews import Remark, Review
 
 EPOCH = 1_767_225_600  # 2026-01-01T00:00:00Z
 
@@ -84,9 +87,13 @@ class World:
         self.pulls: list[Pull] = []
         self.comments: list[Comment] = []
         self.statuses: list[Status] = []
+        self.engine = Engine()
+        self.reviews: list[Review] = []
+        self.remarks: list[Remark] = []
         self.lock = threading.RLock()
         self._seconds = 0
         self._ids = 10_000
+        self._told: dict[tuple[str, ...], str] = {}
 
     @property
     def full_name(self) -> str:
@@ -112,7 +119,13 @@ class World:
 
     def contains(self, base: str, head: str) -> bool:
         """Whether a commit is in the history of another."""
-        return git(self.bare, "rev-list", "-n", "1", head, f"^{base}") == ""
+        return self.told("rev-list", "-n", "1", head, f"^{base}") == ""
+
+    def told(self, *args: str) -> str:
+        """What git says of commits by their ids: it always says the same."""
+        if args not in self._told:
+            self._told[args] = git(self.bare, *args)
+        return self._told[args]
 
     def resolve(self, rev: str) -> str | None:
         """The commit of a branch, a tag or an id."""
