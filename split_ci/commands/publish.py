@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from split_ci.store import Quarantine
 
 SUMMARY = "turn a changeset whose criteria are green into a branch"
+FORMATS = ("github",)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -109,19 +110,27 @@ def _proposal(
 
 
 def _tell(form: str, changeset: Changeset, published: Published, pull: Pull | None) -> int:
+    from split_ci.report import github
     from split_ci.report.terminal import say, say_json, visible
 
     outcome = published.outcome
+    reason = f": {outcome.reason}" if outcome.reason else ""
+    where = f" {published.head[:12]} on {published.branch}" if published.head else ""
+    lines = [f"{published.id}: {outcome.name}{where}{reason}", *([f"  {pull.url}"] if pull and pull.url else [])]
     if form == "json":
         say_json({
             "id": published.id, "outcome": outcome.name, "reason": outcome.reason, "branch": published.branch,
             "base": changeset.base, "head": published.head, "attempt": published.attempt,
             "pull": pull.number if pull else None, "url": pull.url or None if pull else None,
         })  # fmt: skip
+    elif form == "github":
+        shown = outcome.name in ("done", "unchanged")
+        branch, head = (published.branch, published.head) if shown else (None, None)
+        github.outputs({"outcome": outcome.name, "branch": branch, "head": head, "pull": pull.number if pull else None})
+        said = [f"### {published.id}: {outcome.name}", "", github.cell(outcome.reason), pull.url if pull else "", ""]
+        github.summary(line for line in said)
+        with github.no_commands():
+            say("\n".join(map(visible, lines)))
     else:
-        reason = f": {outcome.reason}" if outcome.reason else ""
-        head = f" {published.head[:12]} on {published.branch}" if published.head else ""
-        say(visible(f"{published.id}: {outcome.name}{head}{reason}"))
-        if pull is not None and pull.url:
-            say(visible(f"  {pull.url}"))
+        say("\n".join(map(visible, lines)))
     return 0 if outcome.name in ("done", "unchanged") else 1
