@@ -202,8 +202,8 @@ def aider(number: int, home: Path) -> list[str]:
     (home / "brief.md").write_text(INSTRUCT.format(n=number))
     flags = (
         "--edit-format diff --yes-always --no-auto-commits --no-dirty-commits --no-gitignore --no-stream --no-pretty "
-        "--map-tokens 0 --no-check-update --analytics-disable --no-show-model-warnings --no-show-release-notes --no-detect-urls "
-        "--no-suggest-shell-commands"
+        "--map-tokens 0 --no-check-update --analytics-disable --no-show-model-warnings --no-show-release-notes "
+        "--no-detect-urls --no-suggest-shell-commands"
     )
     return [
         "aider", "--message-file", str(home / "brief.md"), "--model", "openai/bench-1", *flags.split(),

@@ -52,7 +52,7 @@ LAYERS: dict[str, str] = {
         cgroup covers listeners
     """,
     "words": """
-        bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
+        redact bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
         invisible spec criterion frontmatter sections blocks change escapes patch shell
     """,
