@@ -6,10 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV ?= uv
-LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras --group build
 ARGS ?=
 
-.PHONY: help demo test lint format bench agents test-agents lock clean
+.PHONY: help demo test lint format bench agents test-agents openapi workflows check-workflows test-action lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo 'make format  ruff, writing'
 	@echo 'make bench   the figures of docs/design.md, as ratios against the named peers'
 	@echo 'make agents  two real coding agents for the tests, into .venv/agents (needs npm); make test-agents runs them'
+	@echo 'make check-workflows   zizmor, and GitHub'\''s own parser (needs npm), on .github'
+	@echo 'make openapi GitHub'\''s published description, for the tests'\'' in-memory GitHub, into .venv/openapi (needs npm)'
 	@echo 'make lock    new versions and hashes into requirements/ (needs uv)'
 	@echo 'make clean   removes .venv and what was built'
 
@@ -53,12 +55,25 @@ test-agents: .venv/dev .venv/agents/done
 	PATH="$(CURDIR)/.venv/agents/bin:$(CURDIR)/.venv/agents/node_modules/.bin:$$PATH" \
 		SPLIT_CI_REAL_AGENTS=goose,mini-swe-agent $(BIN)/python -m pytest -q tests/implementers/agent_test.py -k real_program $(ARGS)
 
+openapi: .venv/openapi/done
+
+workflows: .venv/workflows/done
+
+check-workflows: .venv/dev .venv/workflows/done
+	$(BIN)/zizmor --offline --no-progress --quiet --persona auditor .github
+	node tests/workflows/parse.mjs .venv/workflows .github/workflows/*.yml .github/actions/*/action.yml
+
+test-action: .venv/dev
+	SPLIT_CI_REAL_INSTALL=1 $(BIN)/python -m pytest -q tests/workflows/action_test.py $(ARGS)
+
 lock:
 	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.lock
 	$(LOCK) --constraint requirements/dev.lock pyproject.toml --output-file requirements/run.lock
+	$(LOCK) --constraint requirements/dev.lock --extra all pyproject.toml --output-file split_ci/templates/github/requirements.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		requirements/agents.in --output-file requirements/agents.lock
-	cd requirements/agents && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	for each in agents openapi workflows; do \
+		(cd requirements/$$each && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; done
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -80,4 +95,17 @@ clean:
 	cp requirements/agents/package.json requirements/agents/package-lock.json .venv/agents/
 	npm ci --prefix .venv/agents --ignore-scripts --no-audit --no-fund --silent
 	@test -x .venv/agents/node_modules/.bin/goose || { echo 'npm passed over goose: no package of it for this system, or none in reach' >&2; exit 1; }
+	@touch $@
+
+.venv/openapi/done: requirements/openapi/package-lock.json | .venv/run
+	@mkdir -p .venv/openapi
+	cp requirements/openapi/package.json requirements/openapi/package-lock.json .venv/openapi/
+	npm ci --prefix .venv/openapi --ignore-scripts --no-audit --no-fund --silent
+	cd .venv/openapi/node_modules/@octokit/openapi/generated && find . -type f ! -name api.github.com.json -delete
+	@touch $@
+
+.venv/workflows/done: requirements/workflows/package-lock.json | .venv/run
+	@mkdir -p .venv/workflows
+	cp requirements/workflows/package.json requirements/workflows/package-lock.json .venv/workflows/
+	npm ci --prefix .venv/workflows --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -60,6 +60,7 @@ class Changeset(NamedTuple):
     parent: str | None = None  # the branch's head, for a new round; the base else
     round: int = 1
     held: tuple[str, ...] = ()  # ids of lessons that the brief was to do without
+    world: bool = False  # something outside ended it, and not an answer: another try may come to more
 
 
 def dump(changeset: Changeset) -> str:
@@ -72,6 +73,8 @@ def dump(changeset: Changeset) -> str:
     usd = changeset.usage.usd
     value["usage"] = changeset.usage._replace(usd=None if usd is None else float(usd))._asdict()
     value["outcome"] = changeset.outcome._asdict()
+    if not changeset.world:
+        del value["world"]
     return canonical(value)
 
 
@@ -115,6 +118,7 @@ def load(text: str) -> Changeset:
         parent=fields.hex_or_none("parent"),
         round=fields.integer("round", 1, 1000),
         held=fields.texts("held", 1000, 63) if "held" in fields else (),
+        world="world" in fields and fields.flag("world"),
     )
     fields.end()
     _judge(found)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from split_ci.git import Repo
 
 PREFIX = "split-ci-checkouts-"
+LOCK = "lock"  # in each such folder, held as long as its run lives
 YOUNG_SECONDS = 60
 QUICK_SECONDS = 0.2  # a checkout that costs no more isn't waited for
 ATTRIBUTES = "* -text -eol -crlf -filter -ident -working-tree-encoding -diff -merge\n"
@@ -64,21 +65,16 @@ class Pool:
         self._made = 0
         self._cost_seconds: float | None = None
         self._root = ""
-        self._held = -1
+        self._folder = held_folder()
         self._stores: dict[str, tuple[str, ...]] = {}
         self._git_dirs: dict[tuple[str, ...], str] = {}
 
     def __enter__(self) -> Self:
-        parent = tempfile.gettempdir()
-        prune(parent)
-        self._root = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
-        self._held = os.open(os.path.join(self._root, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._root = self._folder.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        remove(self._root)
-        os.close(self._held)
+        self._folder.__exit__(kind, error, tb)
 
     @contextlib.contextmanager
     def checkout(self, commit: str, *, git_dir: str | None = None, homes: bool = False) -> Iterator[Checkout]:
@@ -279,6 +275,21 @@ def object_stores(repo: Repo, git_dir: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@contextlib.contextmanager
+def held_folder() -> Iterator[str]:
+    """A temporary folder, removed in the end, and by a later run where this one is killed."""
+    parent = tempfile.gettempdir()
+    prune(parent)
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+    held = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        remove(folder)
+        os.close(held)
+
+
 def prune(parent: str) -> None:
     """Removes the checkouts of runs that are no more: ours, and not locked by anybody."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
@@ -289,7 +300,7 @@ def prune(parent: str) -> None:
 
 def _prune_one(folder: str) -> None:
     try:
-        held = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_NOFOLLOW)
+        held = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         with contextlib.suppress(OSError):
             if time.time() - os.stat(folder).st_mtime > YOUNG_SECONDS:

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.errors import Refused
 from split_ci.lesson import FOLDER, MAX_BYTES, Lesson, duplicate_problems
 from split_ci.lesson_file import parse_lesson
 from split_ci.ports import Entry, File
@@ -45,6 +46,16 @@ def default_branch(repo: Repo) -> str:
     if repo.bare and current in repo.refs(current):
         return current
     return next((name for name in usual if name in known), current or "HEAD")
+
+
+def trunk_of(repo: Repo) -> str:
+    """The head of the default branch, here or as the remote has it. Raises Refused where there is none."""
+    ref = default_branch(repo)
+    names = (ref, ref.replace("refs/heads/", "refs/remotes/origin/", 1))
+    found = next((commit for commit in map(repo.commit_or_none, names) if commit), None)
+    if found is None:
+        raise Refused(f"{ref}: rule base: there is no such branch here", hint="git fetch origin")
+    return found
 
 
 def trusted_ref(repo: Repo, config: Config) -> str:

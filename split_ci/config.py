@@ -52,6 +52,12 @@ def find_config(repo: Repo, env: Mapping[str, str] | None = None) -> Config:
     return parse_config(_work_tree_file(os.path.join(repo.root, FILE)), env)
 
 
+def config_of(repo: Repo, base: str, env: Mapping[str, str] | None = None) -> Config:
+    """The configuration for a dispatch from a commit: on GitHub that commit's, by hand the work tree's."""
+    env = os.environ if env is None else env
+    return read_config(repo.tree(base), env) if env.get("GITHUB_ACTIONS") == "true" else find_config(repo, env)
+
+
 def _work_tree_file(path: str) -> bytes | None:
     if not os.path.lexists(path):
         return None

@@ -317,6 +317,7 @@ LIMIT_KEYS: dict[str, Read] = {
     "usd": _number(0, 10_000),
     "parallel": _number(1, 64, whole=True),
     "usd_per_day": _number(0, 100_000),
+    "pulls": _number(1, 1000, whole=True),
 }
 KEYS: dict[str, Read] = {
     "specs": _path,

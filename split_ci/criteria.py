@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.patch import patch_paths
 from split_ci.paths import is_glob, matches
 from split_ci.results import TAIL_BYTES, CriterionResult, Ran
 from split_ci.spec import Create, Instruct, Move, Patch
@@ -79,9 +80,9 @@ def search_here(pattern: str, contents: Iterable[bytes]) -> bool:
 
 
 def _any_path(subject: str, tree: Tree) -> bool:
-    if not is_glob(subject):
-        return tree.entry(subject) is not None
-    return any(matches(subject, path) for path in tree.paths())
+    if tree.entry(subject) is not None:
+        return True
+    return is_glob(subject) and any(matches(subject, path) for path in tree.paths())
 
 
 def _any_text(criterion: Criterion, tree: Tree, specs: str, search: Search) -> bool:
@@ -124,8 +125,7 @@ def made_by(spec: Spec) -> tuple[str, ...]:
         elif isinstance(change, Instruct):
             made.extend(change.paths)
         elif isinstance(change, Patch):
-            made.extend(line[6:] for line in change.diff.splitlines() if line.startswith("+++ b/"))
-            made.extend(line[10:] for line in change.diff.splitlines() if line.startswith("rename to "))
+            made.extend(path for path, verb in patch_paths(change.diff) if verb != "delete")
     return tuple(made)
 
 

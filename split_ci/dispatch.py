@@ -31,6 +31,7 @@ class Dispatch:
         self.ground = ground
         self.finished: dict[str, Finished] = {}
         self._lane = Lane(ground, self.finished)
+        self._landed: frozenset[str] = frozenset()
 
     def run(self, specs: Sequence[Spec], faults: Mapping[str, Problem]) -> list[Finished]:
         """Dispatches specs in waves; `faults` are problems that refuse a spec, unless it has a result already."""
@@ -73,7 +74,8 @@ class Dispatch:
         repo = self.ground.repo
         with repo.objects() as objects:
             standing = branches.read(repo, objects, {spec.id for spec in specs}).by_id
-            heads = starting.heads_of_needs(repo, objects, specs)
+            self._landed |= starting.landed_already(repo.tree(self.ground.base, objects), specs, self.ground.config.specs)
+            heads = starting.heads_of_needs(repo, objects, specs, self.ground.base, self.ground.config.specs)
         heads.update({name: done.head for name, done in self.finished.items()})
         works = [self._start(spec, standing.get(spec.id), heads, faults.get(spec.id)) for spec in specs]
         return self._lane.reviewed_first([work for work in works if work])
@@ -85,14 +87,15 @@ class Dispatch:
         ground = self.ground
         done = Finished(spec.id, Outcome("blocked"), branch.name if branch else None, head=branch.head if branch else None)
         if branch and branch.foreign:
-            reason = f"{branch.name} holds {branch.foreign[0][:12]}, which is not the bot's: it is left alone"
-            return self._end(done._replace(outcome=Outcome("blocked", reason)))
+            return self._end(done._replace(outcome=starting.left_alone(branch)))
         base = starting.base_of(ground.repo, spec, ground.base, heads, ground.config.specs)
         if isinstance(base, Outcome):
             return self._end(done._replace(outcome=base))
-        resumed = starting.resumed(ground.repo, spec, branch, base, ground.base)
+        resumed = starting.resumed(ground.repo, spec, branch, base, ground.base, ground.config.specs)
         if resumed:
             return self._resume(spec, resumed)
+        if spec.id in self._landed:
+            return self._end(done._replace(outcome=starting.LANDED))
         if fault:
             reason = f"{fault.path}:{fault.line}: {fault.code}: {fault.message}"
             return self._end(done._replace(outcome=Outcome("refused", reason), base=base))
@@ -104,7 +107,7 @@ class Dispatch:
         said = {criterion.id: str(criterion) for criterion in spec.accept}
         criteria = entry.criteria if entry else ()
         done = Finished(
-            spec.id, Outcome("unchanged", "this generation has a result"), branch.name, branch.base, branch.head,
+            spec.id, starting.UNCHANGED, branch.name, branch.base, branch.head,
             edits=dict(entry.edits) if entry else NO_EDITS, rounds=branch.rounds, review=resumed.verdict,
             criteria=tuple(CriterionResult(c.id, said.get(c.id, ""), c.red, c.green, c.seconds) for c in criteria),
         )  # fmt: skip

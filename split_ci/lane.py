@@ -5,8 +5,7 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci import coaching, ledger
-from split_ci.caps import caps_of
+from split_ci import coaching, following, ledger
 from split_ci.changeset import digest_of
 from split_ci.errors import WorldError
 from split_ci.left import instructs
@@ -15,7 +14,7 @@ from split_ci.ports import Event, Outcome, Usage
 from split_ci.steps.accept import Candidate
 from split_ci.steps.coach import coach
 from split_ci.steps.gate import gate
-from split_ci.steps.implement import Job, implement, rungs
+from split_ci.steps.implement import Job, implement
 from split_ci.steps.publish import Published, publish
 from split_ci.steps.review import Subject, review_all
 
@@ -142,7 +141,7 @@ class Lane:
         self.ground.watch(Event(done.id, done.outcome.name, done.outcome.reason, usd=total.usd, outcome=done.outcome))
 
     def _rungs(self, spec: Spec) -> list[str]:
-        return rungs(spec, self.ground.config, self.ground.implementers)
+        return following.rungs(spec, self.ground.config, self.ground.implementers)
 
     def _round(self, works: Sequence[Work]) -> list[Work]:
         judged = self._judge(works, self._implement(works))
@@ -152,17 +151,17 @@ class Lane:
             work = _after(one, published)
             if work.done.head and one.results and published.outcome.name == "done":
                 ready.append((work, one.results))
-            elif one.results and _can_be_mended(one.results) and self._may_go_on(work):
+            elif one.results and one.results.mendable and self._may_go_on(work):
                 changes = one.made.changeset.changes
-                again.append(work._replace(round=work.round + 1, red=_not_green(one.results), made=changes))
+                again.append(work._replace(round=work.round + 1, red=one.results.wrong, made=changes))
             else:
                 self.end(work.done, one.made.fault)
         return again + self._review(ready)
 
     def _may_go_on(self, work: Work) -> bool:
-        most = caps_of(work.spec.limits, self.ground.config.limits).rounds
-        touches = instructs(work.spec) or work.spec.allow or work.done.edits.get("adapted")
-        return bool(work.round < most and touches and self._rungs(work.spec))
+        return following.may_follow(
+            work.spec, self.ground.config, work.round, self._rungs(work.spec), adapted=work.done.edits.get("adapted", 0)
+        )
 
     # --- implement, gate, accept
 
@@ -269,9 +268,7 @@ class Lane:
 
     def following(self, work: Work, verdict: Verdict) -> Work | None:
         """The round that a verdict asks for; None where nobody can do it, or where the fault is the spec's."""
-        if verdict.decision != "request_changes" or any(one.cause == "spec" for one in verdict.findings):
-            return None
-        if not self._may_go_on(work):
+        if not following.asks_for_more(verdict) or not self._may_go_on(work):
             return None
         return work._replace(
             round=work.round + 1,
@@ -301,15 +298,6 @@ def _candidate(one: Judged) -> Candidate:
 
 def _tree(repo: Repo, commit: str | None) -> str:
     return repo.git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").decode().strip()
-
-
-def _can_be_mended(results: Results) -> bool:
-    """Whether what is wrong lies in the result: a criterion that was not red on the base is the spec's fault."""
-    return not results.ok and all(c.red is not False for c in results.criteria)
-
-
-def _not_green(results: Results) -> tuple[CriterionResult, ...]:
-    return tuple(c for c in results.criteria if c.red is False or c.green is not True)
 
 
 def _entries(judged: Sequence[Judged], everything: Sequence[Gated], published: Sequence[Published]) -> list[Entry]:

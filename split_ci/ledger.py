@@ -61,6 +61,7 @@ class Entry(NamedTuple):
     decision: str = ""  # of a review
     recorded: bool = False  # a scripted model spoke
     held: tuple[str, ...] = ()  # lessons that the brief was to do without (`coaching.holdout`)
+    world: bool = False  # something outside ended it, and not an answer
 
 
 def now() -> str:
@@ -93,6 +94,7 @@ def entry_of_changeset(
         lessons_at=changeset.lessons_at,
         held=changeset.held,
         criteria=summary,
+        world=changeset.world,
     )
 
 
@@ -121,6 +123,8 @@ def line_of(entry: Entry) -> str:
     value["usage"] = entry.usage._asdict()
     value["edits"] = dict(entry.edits)
     value["criteria"] = [c._asdict() for c in entry.criteria]
+    if not entry.world:
+        del value["world"]
     return canonical(value)
 
 
@@ -147,6 +151,7 @@ def read_line(line: str) -> Entry:
         decision=fields.one_of("decision", DECISIONS),
         recorded=fields.flag("recorded"),
         held=fields.texts("held", 1000, 63) if "held" in fields else (),
+        world="world" in fields and fields.flag("world"),
     )
     fields.end()
     return entry

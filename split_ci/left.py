@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from split_ci.ports import Tree
     from split_ci.spec import Change, Spec
 
+DRIFT = ("SP301", "SP302", "SP303", "SP304", "SP306")  # the tree moved on: stale, or ported by a model; never refused
+
 
 class Drift(NamedTuple):
     """An exact section that no longer fits, and why in one line. `path`: the file that a model may port it to, or None."""

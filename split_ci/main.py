@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EVERY_DAY = ["init", "doctor", "new", "design", "check", "explain", "run", "land", "drop", "coach", "demo"]
 LOOKING = ["status", "plan", "report", "audit"]
-FOR_WORKFLOWS = ["implement", "gate", "accept", "publish", "review", "comment", "record"]
+FOR_WORKFLOWS = ["dispatch", "admit", "implement", "gate", "accept", "publish", "review", "comment", "record"]
 GROUPS = {
     "every day": EVERY_DAY,
     "looking": LOOKING,
@@ -34,6 +34,7 @@ HINTS = {errno.EMFILE: "ulimit -n 1024", errno.ENOSPC: 'df -h . "${TMPDIR:-/tmp}
 def entry() -> NoReturn:
     """The console script: `main`, and then the end without taking the interpreter down: 5 ms of each commit."""
     gc.set_threshold(100_000)  # a process this short makes little garbage; looking for it takes 3 ms more
+    _open_streams()
     code = main()
     try:
         sys.stdout.flush()
@@ -42,8 +43,18 @@ def entry() -> NoReturn:
     except OSError as error:
         _say(f"split-ci: error: standard output: {error.strerror}")
         code = WorldError.exit_code
-    sys.stderr.flush()
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """Nothing for a standard stream that the caller closed: its number must not become that of some file."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            os.dup2(handle, number)
+            if handle != number:
+                os.close(handle)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -112,6 +123,10 @@ def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
 
 
 def _say(line: str, hint: str = "") -> None:
-    print(line, file=sys.stderr)
-    if hint:
-        print(f"  next: {hint}", file=sys.stderr)
+    try:
+        print(line, file=sys.stderr)
+        if hint:
+            print(f"  next: {hint}", file=sys.stderr)
+        sys.stderr.flush()
+    except OSError:
+        return  # it is full, and there is nobody else to tell

@@ -12,6 +12,8 @@ from split_ci.refs import RefUpdate
 from split_ci.store import Quarantine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from split_ci.git import Repo
 
 HERE = "refs/split-ci/remote"
@@ -24,12 +26,16 @@ REFSPECS = (
 TRIES = 8
 
 
-def fetch(repo: Repo, remote: str = "origin") -> bool:
-    """Brings a remote's notes, attempts and result branches here; false where there is no such remote. Raises WorldError."""
+def fetch(repo: Repo, remote: str = "origin", env: Mapping[str, str] | None = None) -> bool:
+    """Brings a remote's notes, attempts and result branches here; false where there is no such remote. Raises WorldError.
+
+    `env` is what git is told beside, such as a token.
+    """
     if repo.ask("remote", "get-url", remote) is None:
         return False
     try:
-        repo.git("fetch", "--quiet", "--no-tags", "--prune", remote, *(each.format(remote=remote) for each in REFSPECS))
+        specs = (each.format(remote=remote) for each in REFSPECS)
+        repo.git("fetch", "--quiet", "--no-tags", "--prune", remote, *specs, env=env)
     except GitError as error:
         raise WorldError(f"{remote}: {error.message}", hint="split-ci status --offline", again=True) from None
     merge(repo)

@@ -119,11 +119,21 @@ def _fold_text(text: str) -> str:
 
 
 def matches(glob: str, path: str) -> bool:
-    """Whether a glob matches a whole path: `*` and `?` within a component, `**` across components, `[...]`."""
+    """Whether a glob matches a whole path: `*` and `?` within a component, `**` across components, `[...]`.
+
+    It always matches the path that is spelled as it is: a file's name may hold these too, as `[id].js`.
+    """
+    if glob == path:
+        return True
     pattern = _globs.get(glob)
     if pattern is None:
         pattern = _globs[glob] = _translate(glob)
-    return pattern == path if isinstance(pattern, str) else pattern.match(path) is not None
+    return not isinstance(pattern, str) and pattern.match(path) is not None
+
+
+def literal(path: str) -> str:
+    """The glob that matches this path and no other."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
 def is_glob(text: str) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from split_ci.tree import Entry, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from split_ci.changeset import Changed, Changeset
+    from split_ci.changeset import Changed
     from split_ci.errors import WorldError
+    from split_ci.git import Repo
     from split_ci.lesson import Lesson
     from split_ci.results import Results
     from split_ci.spec import Spec
@@ -20,6 +21,7 @@ __all__ = ["Entry", "File", "Tree"]  # of a snapshot; all else is defined below
 
 OutcomeName = Literal["done", "unchanged", "failed", "stale", "refused", "over-limit", "blocked"]
 Role = Literal["architect", "implementer"]
+T = TypeVar("T")
 
 
 class Usage(NamedTuple):
@@ -213,21 +215,104 @@ class Reviewer(Protocol):
     def review(self, case: Case) -> Verdict: ...
 
 
+class Proposal(NamedTuple):
+    """A pull request as it should be. `base` "" is the default branch."""
+
+    branch: str
+    head: str
+    title: str
+    body: str  # Markdown, with what it was made from in its last line
+    base: str = ""
+
+
 class Pull(NamedTuple):
-    """A pull request as the forge tells it (or, locally, a branch)."""
+    """A pull request as the forge tells it (or, locally, a branch). `own`: the bot opened it; `withdrawn`: and closed it."""
 
     number: int | None
     url: str
     head: str
     state: Literal["open", "closed", "merged"]
     author: str = ""
+    branch: str = ""
+    body: str = ""
+    own: bool = True
+    withdrawn: bool = False
 
 
 class Forge(Protocol):
-    """Where results are shown. `local` has no pull requests: a branch is enough."""
+    """Where results are shown, and where refs live. `local` has no pull requests: a branch is enough.
+
+    Every method raises `errors.WorldError` where the forge doesn't do its part, `errors.Refused` where it says no; each
+    can be called again after it was cut off, and then does what is missing.
+    """
 
     name: str
 
-    def ensure_pull(self, changeset: Changeset, head: str, body: str) -> Pull: ...
+    def transact(self, repo: Repo, work: Callable[[Repo], T]) -> T:
+        """Runs `work` in a repository whose refs are the forge's, and then brings all that changed there, or nothing.
+
+        Where others were quicker, `work` is run again on what they left: it must be safe to repeat.
+        """
+        ...
+
+    def pull(self, branch: str) -> Pull | None:
+        """The pull request of a head branch: an open one before the others, the newest before older ones."""
+        ...
+
+    def pulls(self) -> Sequence[Pull]:
+        """The open ones of all branches `split-ci/…`."""
+        ...
+
+    def ensure_pull(self, proposal: Proposal) -> Pull:
+        """Opened, or brought up to date. Refused where a person closed it, or where it is a stranger's."""
+        ...
 
     def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None: ...
+
+    def close_pull(self, branch: str, word: str) -> Pull | None:
+        """Closes the open one of a branch, with a word; None where there is none."""
+        ...
+
+
+class WorkflowRun(NamedTuple):
+    """A run of a workflow, as the forge's own engine tells it."""
+
+    id: int
+    title: str
+    status: str
+    conclusion: str | None
+    created_at: str
+    url: str
+
+
+class Artifact(NamedTuple):
+    """A file that a run left, as a zip."""
+
+    id: int
+    name: str
+    size_bytes: int
+    expired: bool
+
+
+class Workflows(Protocol):
+    """The forge's own engine: one run for each spec. Raises as `Forge` does."""
+
+    def runs(self) -> Sequence[WorkflowRun]:
+        """Those of the default branch that are in flight, whenever they began, and those of the last days."""
+        ...
+
+    def start(self, id_: str, digest: str, inputs: Mapping[str, str]) -> None:
+        """One run for a generation, unless one is in flight by now. Returns once it is listed, or after a while."""
+        ...
+
+    def shown(self, head: str) -> bool:
+        """Whether a commit has the status `split-ci/review`."""
+        ...
+
+    def recorded(self, run: int) -> bool:
+        """Whether each attempt at a run was recorded by the run's own last job."""
+        ...
+
+    def artifacts(self, run: int) -> Sequence[Artifact]: ...
+
+    def download(self, artifact: Artifact) -> bytes: ...

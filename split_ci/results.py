@@ -71,7 +71,25 @@ class Results(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        return bool(self.criteria) and all(c.red is not False and c.green is True for c in self.criteria)
+        return bool(self.criteria) and not self.wrong
+
+    @property
+    def wrong(self) -> tuple[CriterionResult, ...]:
+        """The criteria that are not as required."""
+        return tuple(c for c in self.criteria if c.red is False or c.green is not True)
+
+    @property
+    def mendable(self) -> bool:
+        """Whether what is wrong lies in the result: a criterion that was not red on the base is the spec's fault."""
+        return not self.ok and all(c.red is not False for c in self.criteria)
+
+    @property
+    def fault(self) -> str:
+        """Why they ask for no branch, in one line; empty where they are as required."""
+        if not self.criteria:
+            return "there is no criterion"
+        wrong = next(iter(self.wrong), None)
+        return f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}" if wrong else ""
 
 
 def dump(results: Results) -> str:

@@ -18,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci import proc
+from split_ci.checkout import LOCK, held_folder
 from split_ci.covers import hidden_in_etc, hidden_in_proc
 from split_ci.errors import UsageError, WorldError
 from split_ci.listeners import Canary, Listeners
@@ -286,7 +287,7 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
     import json  # noqa: PLC0415
 
     token = secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix="split-ci-probe-") as outside, Listeners(outside) as listeners, Canary(token):
+    with held_folder() as outside, Listeners(outside) as listeners, Canary(token):
         folder = os.path.join(outside, "checkout")
         os.mkdir(folder)
         with open(os.path.join(outside, "canary"), "w", encoding="ascii") as file:
@@ -310,5 +311,5 @@ def probe(sandbox: Sandbox) -> dict[str, bool | str]:
         facts: dict[str, bool | str] = json.loads(done.output)
         facts["datagrams"] = not listeners.heard()
         facts["checkout"] = os.path.isfile(os.path.join(folder, "written"))
-        facts["outside"] = bool(facts["outside"]) and sorted(os.listdir(outside)) == ["canary", "checkout", "socket"]
+        facts["outside"] = bool(facts["outside"]) and sorted(os.listdir(outside)) == ["canary", "checkout", LOCK, "socket"]
     return facts

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import UsageError
+from split_ci.left import DRIFT
 from split_ci.path_rules import Place
 from split_ci.rules import judge
 from split_ci.spec import id_fault, parse_spec
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from split_ci.problems import Problem
     from split_ci.settings import Config
     from split_ci.spec import Spec
-
-DRIFT = ("SP301", "SP302", "SP303", "SP304", "SP306")  # the tree moved on: stale, or ported by a model; never refused
 
 UNREADABLE = ("SP101", "SP102", "SP103", "SP104", "SP105")  # nobody can say whether such a file is ready
 

@@ -35,6 +35,7 @@ class Limits(NamedTuple):
     usd: float = 0.25
     parallel: int = 4
     usd_per_day: float = 5.0
+    pulls: int = 30  # pull requests of results that may be open at once
 
 
 class Coaching(NamedTuple):

@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from split_ci.invisible import hidden, invisibles
-from split_ci.paths import path_fault
+from split_ci.paths import literal, path_fault
 from split_ci.spec import Create, Delete, Edit, Instruct, Move, Patch, Replace
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def blob_line(path: str, blob: str, mode: str) -> str:
 
 def missing_line(path: str) -> str:
     """The criterion that nothing is at a path."""
-    return f"missing: {quoted(path)}"
+    return f"missing: {quoted(literal(path))}"
 
 
 def document(head: str, why: str, sections: Iterable[str], checklist: str = "") -> bytes:

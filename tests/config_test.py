@@ -57,8 +57,8 @@ GOOD = {
     ),
     "coaching": ("coaching: {branch: main, bytes: 0, holdout: 0.5}", Config(coaching=Coaching("main", 0, 0.5))),
     "limits": (
-        "limits: {rounds: 1, minutes: 0.5, tokens: 0, usd: 0, parallel: 14, usd_per_day: 2.5}",
-        Config(limits=Limits(1, 0.5, 0, 0.0, 14, 2.5)),
+        "limits: {rounds: 1, minutes: 0.5, tokens: 0, usd: 0, parallel: 14, usd_per_day: 2.5, pulls: 7}",
+        Config(limits=Limits(1, 0.5, 0, 0.0, 14, 2.5, 7)),
     ),
     "what criteria need": (
         "prepare: [python -m venv .venv]\nenv: [LANG, CI]\npath: [.venv/bin, /opt/tool/bin]\n",
@@ -168,6 +168,7 @@ BAD = {
     "a branch that git refuses": ("coaching: {branch: a..b}\n", "1: 'coaching.branch': 'a..b' is not a branch's name"),
     "a branch like an option": ("coaching: {branch: -f}\n", "1: 'coaching.branch': '-f' is not a branch's name"),
     "too many bytes": ("coaching: {bytes: 65537}\n", "1: 'coaching.bytes' must be from 0 to 65,536, not 65537"),
+    "no pull requests": ("limits: {pulls: 0}\n", "1: 'limits.pulls' must be from 1 to 1,000, not 0"),
     "no rounds": ("limits: {rounds: 0}\n", "1: 'limits.rounds' must be from 1 to 100, not 0"),
     "half a round": ("limits: {rounds: 1.5}\n", "1: 'limits.rounds' must be a plain whole number, not '1.5'"),
     "true rounds": ("limits: {rounds: true}\n", "1: 'limits.rounds' must be a plain whole number, not true or false"),

@@ -212,8 +212,17 @@ def test_tail_is_short(unit: bytes) -> None:
 def test_made_by_names_what_a_spec_may_bring() -> None:
     text = spec(
         "### Create `a.py`\n```\nx\n```\n### Move `b.py` to `c.py`\n### Instruct `d.md`\nWrite it.\n"
-        "### Patch\n```diff\ndiff --git a/e b/e\nnew file mode 100644\n--- /dev/null\n+++ b/e\n@@ -0,0 +1 @@\n+x\n```\n"
+        "### Patch\n```diff\ndiff --git a/e b/e\nnew file mode 100644\n--- /dev/null\n+++ b/e\n@@ -0,0 +1 @@\n+x\n"
+        'diff --git "a/\\303\\251.sh" "b/\\303\\251.sh"\nnew file mode 100755\n```\n'
     )
     parsed = parse_spec(text.encode(), "specs/x.md").spec
     assert parsed is not None
-    assert criteria.made_by(parsed) == ("a.py", "c.py", "d.md", "e")
+    assert criteria.made_by(parsed) == ("a.py", "c.py", "d.md", "e", "é.sh")
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_found_by_its_name() -> None:
+    tree = MemoryTree({"app/[id]/page.js": "x", "app/i/page.js": "y"})
+    for path, there in (("app/[id]/page.js", True), ("app/[id]", True), ("app/[no]", False)):
+        assert holds(Criterion("a1", "exists", path, 1), tree) is there
+        assert holds(Criterion("a1", "missing", path, 1), tree) is not there
+    assert holds(Criterion("a1", "contains", "app/[id]/page.js", 1, text="x"), tree)

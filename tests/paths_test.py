@@ -93,7 +93,8 @@ GLOBS = [
     ("*.py", "a/b.py", False), ("**/*.py", "a/b.py", True), ("**/**/x", "q/x", True), ("[!a]b", "cb", True), ("[!a]b", "ab", False),
     ("[a-c]x", "bx", True), ("[]a]", "]", True), ("a[", "a[", True), ("a/*/c", "a/b/c", True), ("*a*b", "xxaxb", True),
     ("*a*b", "xxaxbc", False), ("**/a/**", "q/a/z", True), ("?", "/", False), ("[!x]", "/", False), ("a.b", "axb", False),
-    (".*", ".x", True), ("*", ".x", True), ("*", "a\nb", True), ("A", "a", False),
+    (".*", ".x", True), ("*", ".x", True), ("*", "a\nb", True), ("A", "a", False), ("app/[id].js", "app/[id].js", True),
+    ("app/[id].js", "app/i.js", True), ("app/[[]id].js", "app/[id].js", True), ("app/[[]id].js", "app/i.js", False),
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from split_ci import sandbox
+from split_ci.checkout import prune
 from split_ci.errors import UsageError, WorldError
 from split_ci.proc import Caps
 from split_ci.sandbox import Bind, Sandbox, choose, environment, probe
@@ -402,6 +403,18 @@ def test_network_is_there_when_it_is_asked_for(box: Sandbox, folder: Path) -> No
         asked: dict[str, Any] = {"folder": str(folder), "env": environment()}
         assert box.run(f'python3 -c "{program}"', network=True, **asked).exit == 0
         assert box.run(f'python3 -c "{program}"', **asked).exit == 1
+
+
+def test_a_killed_probe_is_cleaned_up_after(tmp_path: Path) -> None:
+    program = (
+        "import os; from split_ci.sandbox import *; "
+        "Sandbox.run = lambda *args, **more: os.kill(os.getpid(), 9); probe(Sandbox('bubblewrap'))"
+    )
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": SOURCE, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, env=env, check=False)
+    assert (done.returncode, len(os.listdir(tmp_path))) == (-signal.SIGKILL, 1)
+    prune(str(tmp_path))
+    assert os.listdir(tmp_path) == []
 
 
 def test_as_an_ordinary_user(folder: Path) -> None:

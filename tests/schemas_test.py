@@ -129,7 +129,7 @@ def test_the_schema_knows_every_key_of_a_spec() -> None:
 
 ENUMERATIONS = {
     "severity": ("check", get_args(problems.Severity)),
-    "outcome": ("run", get_args(ports.OutcomeName)),
+    "outcome": ("run", (*get_args(ports.OutcomeName), None)),
     "decision": ("run", (*get_args(verdict.Decision), None)),
     "cause": ("run", get_args(verdict.Cause)),
     "state of plan": ("plan", get_args(plan.State)),

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from split_ci import writing
+from split_ci.criteria import holds
 from split_ci.spec import Create, Delete, Edit, Instruct, Move, Pair, Patch, Replace, parse_spec
+from tests.trees import MemoryTree
 
 if TYPE_CHECKING:
     from split_ci.spec import Change, Spec
@@ -197,3 +199,6 @@ def test_criteria_lines_come_back() -> None:
     assert (one.kind, one.subject, one.blob, one.mode, one.guard) == ("blob", 'we"ird: [x].py', "1" * 40, "100755", False)
     [one] = read([Delete("a", 0)], accept=writing.missing_line("no")).accept
     assert (one.kind, one.subject) == ("missing", "no")
+    [one] = read([Delete("a", 0)], accept=writing.missing_line("app/[id]*?.js")).accept
+    assert not holds(one, MemoryTree({"app/[id]*?.js": ""}))
+    assert holds(one, MemoryTree({"app/idx.js": "", "app/i.js": "", "app/[id]x.js": ""}))

@@ -22,6 +22,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    import os
+
     from split_ci.commands.review import read_file
     from split_ci.config import find_config
     from split_ci.errors import Refused
@@ -40,7 +42,7 @@ def run(args: Namespace) -> int:
         fault = unread(repo, verdict, config.specs)
         if fault:
             raise Refused(f"{path}: {fault}", hint="split-ci review")
-    forge = build(repo, config)
+    forge = build(repo, config, os.environ)
     for verdict in verdicts:
         comment(forge, verdict)
     if args.format == "json":

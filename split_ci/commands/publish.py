@@ -1,7 +1,7 @@
 """Make a result visible: gate again, build the commit, and swap the branch split-ci/<id> to it. No model is asked.
 
 It needs the results of `split-ci accept` for this very changeset. A branch that holds a person's commit is left alone.
-Doing it again changes nothing.
+With the forge `github` the branch is origin's, and a pull request shows it. Doing it again changes nothing.
 
 examples:
   split-ci publish changeset.json --accept results.json
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from split_ci.changeset import Changeset
+    from split_ci.config import Config
+    from split_ci.git import Repo
+    from split_ci.ports import Proposal, Pull
+    from split_ci.results import Results
+    from split_ci.spec import Spec
     from split_ci.steps.publish import Published
 
 SUMMARY = "turn a changeset whose criteria are green into a branch"
@@ -29,26 +34,69 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    import os
+
+    from split_ci.branches import branch_ref
     from split_ci.config import find_config
+    from split_ci.errors import Refused
     from split_ci.forges import build
     from split_ci.git import Repo
     from split_ci.handoff import given_specs, read_changeset, read_results, same_base
+    from split_ci.ports import Outcome
     from split_ci.steps.gate import gate
-    from split_ci.steps.publish import publish
+    from split_ci.steps.publish import held_by, publish
     from split_ci.store import Quarantine
 
     repo = Repo.find()
     config = find_config(repo)
-    build(repo, config)  # before anything is made: a forge that is asked for and isn't there is no forge `local`
+    forge = build(repo, config, os.environ)  # before anything is made: one that isn't there is not taken for `local`
     changeset, results = read_changeset(args.changeset), read_results(args.accept)
     same_base(repo, changeset, args.base)
-    with Quarantine(repo) as quarantine:
-        gated = gate(repo, quarantine, [changeset], given_specs(config, args.spec), config)
-        (published,) = publish(repo, quarantine, gated, {changeset.attempt: results})
-    return _tell(args.format, changeset, published)
+    specs = given_specs(config, args.spec)
+    branch = branch_ref(changeset.id).removeprefix("refs/heads/")
+    held = held_by(forge.pull(branch), changeset)
+
+    def work(there: Repo) -> tuple[Published, Proposal | None]:
+        with Quarantine(there) as quarantine:
+            gated = gate(there, quarantine, [changeset], specs, config)
+            (done,) = publish(
+                there, quarantine, gated, {changeset.attempt: results}, held={changeset.id: held} if held else None
+            )
+        return done, _proposal(there, config, gated[0].spec, changeset, results, done)
+
+    published, proposal = forge.transact(repo, work)
+    pull = None
+    try:
+        pull = forge.ensure_pull(proposal) if proposal else None
+    except Refused as refusal:
+        published = published._replace(outcome=Outcome("blocked", refusal.message))
+    return _tell(args.format, changeset, published, pull)
 
 
-def _tell(form: str, changeset: Changeset, published: Published) -> int:
+def _proposal(
+    there: Repo, config: Config, spec: Spec | None, changeset: Changeset, results: Results, published: Published
+) -> Proposal | None:
+    """The pull request for the branch as it is now; None where there is none."""
+    from split_ci.ledger import entry_of_changeset, read_all
+    from split_ci.ports import Proposal
+    from split_ci.prices import architect_price
+    from split_ci.report.pull import Told, pull_body
+
+    if spec is None or published.branch is None or published.head is None:
+        return None
+    known = {entry.attempt: entry for entry in read_all(there) if (entry.id, entry.digest) == (spec.id, spec.digest)}
+    attempt = next((e for e in known.values() if e.commit == published.head and e.role == "implementer"), None)
+    if published.commit == published.head:  # else another attempt's result is there, and this one's figures aren't its
+        attempt = entry_of_changeset(changeset, published.head, results)
+        known.setdefault(changeset.attempt, attempt)
+    told = Told(
+        spec, attempt.base if attempt else changeset.base, published.head, attempt, tuple(known.values()),
+        sandbox=str(results.sandbox.get("kind", "")), architect=architect_price(config),
+    )  # fmt: skip
+    return Proposal(published.branch, published.head, spec.title, pull_body(told))
+
+
+def _tell(form: str, changeset: Changeset, published: Published, pull: Pull | None) -> int:
     from split_ci.report.terminal import say, say_json, visible
 
     outcome = published.outcome
@@ -56,9 +104,12 @@ def _tell(form: str, changeset: Changeset, published: Published) -> int:
         say_json({
             "id": published.id, "outcome": outcome.name, "reason": outcome.reason, "branch": published.branch,
             "base": changeset.base, "head": published.head, "attempt": published.attempt,
+            "pull": pull.number if pull else None, "url": pull.url or None if pull else None,
         })  # fmt: skip
     else:
         reason = f": {outcome.reason}" if outcome.reason else ""
         head = f" {published.head[:12]} on {published.branch}" if published.head else ""
         say(visible(f"{published.id}: {outcome.name}{head}{reason}"))
+        if pull is not None and pull.url:
+            say(visible(f"  {pull.url}"))
     return 0 if outcome.name in ("done", "unchanged") else 1

@@ -68,9 +68,11 @@ def dispatch_here(
     commit = repo.commit(base)
     selection = select(repo, config, names, commit, os.getcwd())
     if dry_run:
+        from split_ci.foresee import foresee
         from split_ci.report.run import print_dry_run
 
-        return print_dry_run(selection, commit, json=json)
+        found = foresee(repo, config, selection, commit) + _unreadable(selection)
+        return print_dry_run(found, selection, commit, json=json)
     with watch([spec.id for spec in selection.specs], quiet=json) as see:
         done = _interruptible(
             lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see)

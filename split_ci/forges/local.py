@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from split_ci.branches import HEADS
 from split_ci.errors import WorldError
 from split_ci.notes import review_notes
 from split_ci.ports import Pull
@@ -11,11 +12,11 @@ from split_ci.store import Quarantine
 from split_ci.verdict import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from split_ci.changeset import Changeset
     from split_ci.config import Config
     from split_ci.git import Repo
+    from split_ci.ports import Proposal, T
     from split_ci.verdict import Verdict
 
 TRIES = 8
@@ -29,9 +30,28 @@ class Local:
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
 
-    def ensure_pull(self, changeset: Changeset, head: str, body: str) -> Pull:  # noqa: ARG002 - the port
+    def transact(self, repo: Repo, work: Callable[[Repo], T]) -> T:
+        """The refs are in the repository itself."""
+        return work(repo)
+
+    def pull(self, branch: str) -> Pull | None:
+        """The branch, where there is one."""
+        ref = f"refs/heads/{branch}"
+        head = self._repo.refs(ref).get(ref)
+        return Pull(None, "", head, "open", branch=branch) if head else None
+
+    def pulls(self) -> list[Pull]:
+        """All branches `split-ci/…`."""
+        found = self._repo.refs(HEADS).items()
+        return [Pull(None, "", head, "open", branch=ref.removeprefix("refs/heads/")) for ref, head in found]
+
+    def ensure_pull(self, proposal: Proposal) -> Pull:
         """The branch: there is nothing beside it to open."""
-        return Pull(None, "", head, "open")
+        return Pull(None, "", proposal.head, "open", branch=proposal.branch)
+
+    def close_pull(self, branch: str, word: str) -> Pull | None:  # noqa: ARG002 - the port
+        """None: there is nothing beside the branch to close."""
+        return None
 
     def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None:  # noqa: ARG002 - the port
         """One note on the head that was reviewed; the same review again changes nothing."""
@@ -49,6 +69,6 @@ class Local:
         raise WorldError("refs/notes/split-ci-review kept moving while it was written", again=True)
 
 
-def make(repo: Repo, config: Config) -> Local:  # noqa: ARG001 - the table's signature
+def make(repo: Repo, config: Config, env: Mapping[str, str]) -> Local:  # noqa: ARG001 - the table's signature
     """The forge of a repository."""
     return Local(repo)

@@ -108,6 +108,17 @@ def model_of(config: Config, name: str, wires: Sequence[str]) -> ModelConfig:
     return found
 
 
+def keys_of(config: Config) -> tuple[str, ...]:
+    """The environment variables that the ladder's rungs take their keys from, each once. Raises UsageError."""
+    found = []
+    for name in config.implementers:
+        if name in config.models:
+            found.append(config.models[name].key)
+        elif name in config.agents:
+            found.append(model_of(config, name, row_of(config, name).wires).key)
+    return tuple(dict.fromkeys(key for key in found if key))
+
+
 def upstream_of(model: ModelConfig, env: Mapping[str, str]) -> Upstream:
     """Where the meter sends what an agent asks. Raises UsageError: no key, an address that may not be used."""
     from split_ci.meter import Upstream  # noqa: PLC0415

@@ -39,13 +39,15 @@ def tell_dropped(form: str, dropped: Dropped) -> int:
     if form == "json":
         say_json({
             "id": dropped.id, "outcome": dropped.outcome.name, "reason": dropped.outcome.reason, "branch": dropped.branch,
-            "head": dropped.head, "attempts": dropped.attempts, "kept": dropped.kept,
+            "head": dropped.head, "attempts": dropped.attempts, "kept": dropped.kept, "pull": dropped.pull,
         })  # fmt: skip
     elif dropped.outcome.name != "done":
         say(f"{dropped.id}: {paint('blocked', 'red')}: {visible(dropped.outcome.reason)}")
     else:
         branch = f"{dropped.branch} (was {(dropped.head or '')[:12]}) and " if dropped.branch else ""
         say(f"{dropped.id}: dropped {branch}{dropped.attempts} attempt refs; what it cost stays in the ledger")
+        if dropped.pull:
+            say(f"  its pull request #{dropped.pull} is closed")
         if dropped.kept:
             say(f"  its commits are kept under {dropped.kept}")
     return int(dropped.outcome.name != "done")

@@ -30,7 +30,7 @@ COLOUR = {
 }  # fmt: skip
 SIGN = {"done": "✓", "unchanged": "=", "failed": "✗", "stale": "~", "refused": "✗", "over-limit": "!", "blocked": "■"}
 STATE_WIDTH = 48
-FINISHED_ROWS = 40  # more specs than a screen has lines: only the unfinished and the newest are drawn
+NUMBERS = (("criteria", 8), ("time", 8), ("cost", 7))  # columns with their widths
 
 
 class Row(NamedTuple):
@@ -80,7 +80,9 @@ class Screen:
         from rich.live import Live  # noqa: PLC0415
 
         console = Console(stderr=True)
-        self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8, transient=True)
+        self._live = Live(
+            get_renderable=lambda: self.table(*console.size), console=console, refresh_per_second=8, transient=True
+        )
         self._live.__enter__()
         return self.see
 
@@ -99,31 +101,55 @@ class Screen:
             started=row.started or now, ended=now if event.outcome else 0.0,
         )  # fmt: skip
 
-    def _table(self) -> Table:
+    def table(self, columns: int, lines: int) -> Table:
+        """The rows that a terminal of this size has room for."""
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        table = Table(box=None, pad_edge=False)
-        table.add_column("spec", no_wrap=True)
-        table.add_column("state", no_wrap=True, min_width=STATE_WIDTH)  # so that the others stand still
-        for title in ("criteria", "time", "cost"):
-            table.add_column(title, justify="right", no_wrap=True)
         rows = list(self._rows.items())
-        shown = (
-            [r for r in rows if not r[1].ended] + [r for r in rows if r[1].ended][-FINISHED_ROWS:]
-            if len(rows) > FINISHED_ROWS
-            else rows
-        )
-        for name, row in shown[:FINISHED_ROWS]:
-            end = row.ended or time.monotonic()
-            seconds = f"{end - row.started:.1f} s" if row.started else ""
-            state = Text(
-                f"{SIGN.get(row.state, '·')} {row.state} {visible(row.detail)[:40]}".rstrip(), COLOUR.get(row.state, "")
+        more = len(rows) > lines - 2  # a heading, and what `Live` needs below
+        if more:
+            rows = sorted(rows, key=lambda item: _urgency(item[1]))[: max(lines - 3, 1)]
+        wide, state_wide = widths(max(map(len, self._rows), default=4), columns)
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column("spec", no_wrap=True, width=wide)
+        table.add_column("state", no_wrap=True, width=state_wide)
+        for title, width in NUMBERS:
+            table.add_column(title, justify="right", no_wrap=True, width=width)
+        now = time.monotonic()
+        for name, row in rows:
+            seconds = f"{(row.ended or now) - row.started:.1f} s" if row.started else ""
+            said = f"{SIGN.get(row.state, '·')} {row.state} {visible(row.detail)}".rstrip()
+            state = Text(shortened(said, state_wide), COLOUR.get(row.state, ""))
+            green = f"{row.green}/{row.criteria}" if row.criteria else ""
+            table.add_row(
+                Text(shortened(name, wide, middle=True)), state, green, seconds, "?" if row.usd is None else money(row.usd)
             )
-            table.add_row(name, state, f"{row.green}/{row.criteria}" if row.criteria else "", seconds, money(row.usd))
-        if len(rows) > FINISHED_ROWS:
-            table.caption = f"{sum(1 for _, r in rows if r.ended)} of {len(rows)} specs ended"
+        if more:
+            table.caption = f"{sum(1 for row in self._rows.values() if row.ended)} of {len(self._rows)} specs ended"
         return table
+
+
+def _urgency(row: Row) -> tuple[int, float]:
+    """What is at work comes first, then what waits, then what ended, the newest first."""
+    if row.ended:
+        return 2, -row.ended
+    return int(row.state in ("waiting", "exact") or 0 < row.criteria == row.green), 0.0
+
+
+def widths(longest: int, columns: int) -> tuple[int, int]:
+    """The widths of the columns for names and states; the numbers always have room, so that all columns stand still."""
+    room = columns - sum(width + 1 for _, width in NUMBERS) - 1
+    name = min(longest, max(room - STATE_WIDTH, room // 2, 4))
+    return name, max(min(STATE_WIDTH, room - name), 4)
+
+
+def shortened(text: str, width: int, *, middle: bool = False) -> str:
+    """A text of at most so many characters; names that begin alike differ at their end."""
+    if len(text) <= width:
+        return text
+    tail = width // 2 if middle else 0
+    return text[: width - tail - 1] + "…" + (text[-tail:] if tail else "")
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:
@@ -170,22 +196,29 @@ def print_run(done: Sequence[Finished], config: Config, *, json: bool) -> None:
         say("nothing is ready here: split-ci new TITLE writes a draft, `status: ready` in it makes it a spec to dispatch")
 
 
-def print_dry_run(selection: Selection, base: str, *, json: bool) -> int:
-    """What a run would dispatch, and what would be refused; the exit code of `run --dry-run`."""
-    refused = {**selection.faults, **selection.unreadable}
+def print_dry_run(found: Sequence[Finished], selection: Selection, base: str, *, json: bool) -> int:
+    """What a run would do with each spec; the exit code of `run --dry-run`. In JSON, `outcome` is null where one would be
+    dispatched.
+    """
+    sizes = {one.id: (one.path, len(one.changes), len(one.accept)) for one in selection.specs}
+    wrong = any(one.outcome.name not in ("done", "unchanged") for one in found)
     if json:
-        specs = [{"id": one.id, "path": one.path, "sections": len(one.changes), "refused": None} for one in selection.specs]
-        for row in specs:
-            fault = refused.get(str(row["id"]))
-            row["refused"] = f"{fault.path}:{fault.line}: {fault.code}: {fault.message}" if fault else None
-        say_json({"base": base, "specs": specs})
-        return 1 if refused else 0
-    for one in selection.specs:
-        if one.id not in refused:
-            say(f"would dispatch {one.id} on {base[:12]}: {len(one.changes)} sections, {len(one.accept)} criteria")
-    for name, fault in refused.items():
-        say(f"would refuse {name}: {fault.path}:{fault.line}: {fault.code}: {visible(fault.message)}")
-    return 1 if refused else 0
+        rows = [
+            finished_json(one) | {"outcome": None if one.outcome.name == "done" else one.outcome.name}
+            | {"path": sizes[one.id][0] if one.id in sizes else None}
+            for one in found
+        ]  # fmt: skip
+        say_json({"base": base, "specs": rows})
+        return int(wrong)
+    for one in found:
+        if one.outcome.name == "done":
+            _, sections, criteria = sizes[one.id]
+            say(f"would dispatch {one.id} on {base[:12]}: {sections} sections, {criteria} criteria")
+        else:
+            say(f"{one.outcome.name} {one.id}: {visible(one.outcome.reason)}")
+    if not found:
+        say("nothing is ready here")
+    return int(wrong)
 
 
 def _print_finished(done: Sequence[Finished], config: Config) -> None:

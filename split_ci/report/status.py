@@ -35,6 +35,14 @@ def show(found: Sequence[Status], form: str = "text") -> None:
         _lines(found)
 
 
+def fetched(*, there: bool, as_json: bool) -> None:
+    """That the remote's ledger, reviews and attempts are here; `there`: whether there is a remote at all."""
+    if as_json:
+        say_json({"fetched": there})
+    else:
+        say("the ledger, the reviews and the attempts of origin are here" if there else "there is no remote origin")
+
+
 def as_json(one: Status) -> dict[str, Any]:
     """One spec as `status --format json` prints it."""
     return {
@@ -58,7 +66,8 @@ def cells(one: Status) -> tuple[str, ...]:
     criteria = f"{one.green}/{one.criteria}" if one.criteria else ""
     cost = "unknown" if one.usd is None else f"${one.usd:.4f}" if one.usd else ""
     waits = ", ".join(one.waits_for) or ("" if one.state in GOOD else visible(one.reason)[:80])
-    return one.id, one.state, criteria, str(one.rounds or ""), cost, one.branch or "", waits
+    branch = f"{one.branch or ''} #{one.pull}".strip() if one.pull else one.branch or ""
+    return one.id, one.state, criteria, str(one.rounds or ""), cost, branch, waits
 
 
 def _lines(found: Sequence[Status]) -> None:

@@ -6,18 +6,19 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import criteria
 from split_ci.checkout import Pool
 from split_ci.errors import WorldError
 from split_ci.frozen import frozen_paths, is_frozen
-from split_ci.ports import Event
 from split_ci.prepare import Preparations, Prepared, place
 from split_ci.proc import Caps, Stopped
 from split_ci.results import CriterionResult, Execution, Results
 from split_ci.sandbox import Bind, Sandbox, choose, environment
 from split_ci.search import Searcher, TooSlow
+from split_ci.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from split_ci.changeset import Changeset
     from split_ci.git import Objects, Repo
-    from split_ci.ports import Tree
+    from split_ci.ports import Event, Tree
     from split_ci.settings import Config
     from split_ci.spec import Criterion, Spec
 
@@ -137,20 +138,20 @@ class Acceptance:
         """The results of each candidate, in their order. Raises WorldError before anything runs."""
         with self._lock:
             commands = self._commands_for([one.spec for one in candidates])
-            watched = [_Watched(one, self._watch) for one in candidates]
-            started = [_start(one, commands, self._config) for one in candidates]
+            watched = [Watched(one.spec, self._watch) for one in candidates]
+            started = [_start(one, commands, self._config, seen) for one, seen in zip(candidates, watched, strict=True)]
         return [self._judge(one, begun, seen) for one, begun, seen in zip(candidates, started, watched, strict=True)]
 
-    def _judge(self, candidate: Candidate, begun: Begun, watched: _Watched) -> Results:
+    def _judge(self, candidate: Candidate, begun: Begun, watched: Watched) -> Results:
         spec = candidate.spec
         made = criteria.made_by(spec)
         judged = []
         for criterion in spec.accept:
-            watched.asks(criterion)
             if criterion.id in begun:
                 on_base, on_result = begun[criterion.id]
                 one = criteria.judge_run(criterion, on_base.result(), on_result.result() if on_result else None, made)
             else:
+                watched.asks(criterion)
                 with self._lock:
                     one = _judge_trees(criterion, candidate, *self._trees(), self._config)
             judged.append(one)
@@ -208,16 +209,23 @@ def put_back(changeset: Changeset, spec: Spec, tree: Tree) -> Changeset:
 Begun = dict[str, tuple["Future[Execution]", "Future[Execution] | None"]]
 
 
-def _start(candidate: Candidate, commands: _Commands | None, config: Config) -> Begun:
+def _start(
+    candidate: Candidate, commands: _Commands | None, config: Config, watched: Watched | None = None
+) -> Begun:  # fmt: skip
     """Queues every command of a candidate, on its base and on its result."""
+    made = criteria.made_by(candidate.spec) if watched else ()
     minutes = candidate.spec.limits.minutes
     seconds = 60 * (config.limits.minutes if minutes is None else min(minutes, config.limits.minutes))
     begun: Begun = {}
     for criterion in candidate.spec.accept:
         if criterion.kind == "run" and commands is not None:
-            on_base = commands.on_base((candidate.base, criterion.subject, seconds))
-            on_result = commands.on_result((candidate.result, criterion.subject, seconds)) if candidate.result else None
+            begins = partial(watched.asks, criterion) if watched else _unseen
+            on_base = commands.on_base((candidate.base, criterion.subject, seconds), begins)
+            result = candidate.result
+            on_result = commands.on_result((result, criterion.subject, seconds), begins) if result else None
             begun[criterion.id] = (on_base, on_result)
+            if watched:
+                watched.follows(criterion, on_base, on_result, made)
     return begun
 
 
@@ -238,21 +246,8 @@ def _judge_trees(
         )
 
 
-class _Watched:
-    """Tells how far one spec is."""
-
-    def __init__(self, candidate: Candidate, watch: Watch) -> None:
-        self._id = candidate.spec.id
-        self._all = len(candidate.spec.accept)
-        self._green = 0
-        self._watch = watch
-
-    def asks(self, criterion: Criterion) -> None:
-        self._watch(Event(self._id, "criteria", f"{criterion.id} {criterion}", green=self._green, criteria=self._all))
-
-    def judged(self, one: CriterionResult) -> None:
-        self._green += one.green is True and one.red is not False
-        self._watch(Event(self._id, "criteria", one.reason, green=self._green, criteria=self._all))
+def _unseen() -> None:
+    """Nobody watches."""
 
 
 class _Trees:
@@ -308,15 +303,16 @@ class _Commands:
         self._stop.set()
         self._threads.shutdown(cancel_futures=True)
 
-    def on_base(self, side: Side) -> Future[Execution]:
+    def on_base(self, side: Side, begins: Callable[[], None]) -> Future[Execution]:
         if side not in self._shared:
-            self._shared[side] = self._threads.submit(self._run, side, twice=False)
+            self._shared[side] = self._threads.submit(self._run, side, begins, twice=False)
         return self._shared[side]
 
-    def on_result(self, side: Side) -> Future[Execution]:
-        return self._threads.submit(self._run, side, twice=self._twice)
+    def on_result(self, side: Side, begins: Callable[[], None]) -> Future[Execution]:
+        return self._threads.submit(self._run, side, begins, twice=self._twice)
 
-    def _run(self, side: Side, *, twice: bool) -> Execution:
+    def _run(self, side: Side, begins: Callable[[], None], *, twice: bool) -> Execution:
+        begins()
         done = self._once(side)
         if not twice or done.exit != 0:
             return done

@@ -28,7 +28,7 @@ def check(
     stale is a warning. `at`: both from that commit. Raises UsageError for a bad revision, path or configuration.
     """
     source = source_of(repo, staged=staged, at=at)
-    wanted = _wanted(repo, paths, cwd, source.config.specs) if paths else None
+    wanted = _wanted(repo, paths, cwd, source) if paths else None
     if wanted is not None:
         source = _with_strangers(repo, source, wanted, by_hand=not staged and at is None)
     checked = judge_all(source)
@@ -42,10 +42,17 @@ def check(
 # --- PATH arguments
 
 
-def _wanted(repo: Repo, paths: Sequence[str], cwd: str, folder: str) -> list[str]:
-    """PATH arguments as paths from the root; the root itself, and what the specs folder lies in, mean the whole folder."""
+def _wanted(repo: Repo, paths: Sequence[str], cwd: str, source: Source) -> list[str]:
+    """PATH arguments as paths from the root; the root itself, and what the specs folder lies in, mean the whole folder.
+
+    The id of a pending spec means its file, where no file is called so.
+    """
     out = []
+    folder, by_id = source.config.specs, {file.id: file.path for file in source.found}
     for path in paths:
+        if path in by_id and not os.path.lexists(os.path.join(cwd, path)):
+            out.append(by_id[path])
+            continue
         full = os.path.join(os.path.realpath(os.path.join(cwd, os.path.dirname(path))), os.path.basename(path))
         relative = os.path.relpath(os.path.normpath(full), os.path.realpath(repo.root))
         out.append(folder if relative == "." or _within(folder, relative) else relative)

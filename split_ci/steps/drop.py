@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches
 from split_ci.branches import ATTEMPTS, DROPPED
-from split_ci.errors import UsageError, WorldError
+from split_ci.errors import WorldError
 from split_ci.ports import Outcome
 from split_ci.refs import RefUpdate, swap
 
 if TYPE_CHECKING:
     from split_ci.branches import Branch
     from split_ci.git import Repo
+
+
+WORD = "Withdrawn with `split-ci drop`. The spec can be dispatched again; what this cost stays in the ledger."
 
 
 class Dropped(NamedTuple):
@@ -24,18 +27,19 @@ class Dropped(NamedTuple):
     head: str | None = None
     attempts: int = 0
     kept: str | None = None
+    pull: int | None = None  # the pull request that was closed with it
 
 
-def drop(repo: Repo, id_: str, *, force: bool = False) -> Dropped:
+def drop_or_none(repo: Repo, id_: str, *, force: bool = False) -> Dropped | None:
     """Withdraws the result of one spec. `force` also takes a branch with a person's commits, and keeps them under a ref.
 
-    Raises UsageError where there is nothing of that name, WorldError where another process was quicker.
+    None where there is nothing of that name. Raises WorldError where another process was quicker.
     """
     with repo.objects() as objects:
         standing = branches.read(repo, objects, {id_})
     branch, attempts = standing.by_id.get(id_), standing.attempts.get(id_, {})
     if branch is None and not attempts:
-        raise UsageError(f"there is no result of {id_!r}", hint="split-ci status")
+        return None
     updates = [RefUpdate(f"{ATTEMPTS}{id_}/{number}", None, commit) for number, commit in attempts.items()]
     kept = None
     if branch is not None:

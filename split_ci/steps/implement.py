@@ -11,6 +11,7 @@ from split_ci import brief, failure, ledger, left, lesson, paths, reply
 from split_ci.caps import Account, Day, Silent, caps_of, no_journal
 from split_ci.changed_tree import ChangedTree
 from split_ci.changeset import Changed, Changeset
+from split_ci.following import rungs
 from split_ci.frozen import frozen_paths
 from split_ci.implementers.exact import attempt_id, blob_at, derive, outcome_of
 from split_ci.past import topic_of
@@ -114,14 +115,6 @@ def implement(
         implementers[name]  # one that can't be built says so here, before anything is paid for
     climbed = dict(zip(asking, _each(run, [starts[n] for n in asking], parallel or config.limits.parallel), strict=True))
     return [climbed.get(n) or Made(_exact(start)) for n, start in enumerate(starts)]
-
-
-def rungs(spec: Spec, config: Config, implementers: Mapping[str, Implementer]) -> list[str]:
-    """The names of the ladder's model rungs for a spec: from the one that it names on. Only the configuration adds rungs."""
-    names = [name for name in config.implementers if name != EXACT]
-    if spec.implementer and spec.implementer != EXACT:
-        names = names[names.index(spec.implementer) :] if spec.implementer in names else []
-    return [name for name in names if name in implementers]
 
 
 def _starts(repo: Repo, jobs: Sequence[Job]) -> list[Start]:
@@ -285,6 +278,7 @@ def _rung(run: Run, start: Start, task: Task, name: str, reasons: Sequence[str],
     changeset = _exact(start, attempt.outcome)._replace(
         attempt=entry.attempt, implementer=entry.name, changes=changes, edits=_edits(start, changes),
         usage=attempt.usage, lessons=entry.lessons, lessons_at=entry.lessons_at, held=entry.held,
+        world=_by_the_world(run, attempt),
     )  # fmt: skip
     return Made(changeset, (), attempt.transcript, attempt.fault, chosen.left_out)
 
@@ -317,6 +311,12 @@ def _made(implementer: Implementer, task: Task, journal: Journal) -> Attempt:
     if attempt.usage.calls and attempt.fault is None:
         journal.made(attempt)
     return _judged(attempt, task)
+
+
+def _by_the_world(run: Run, attempt: Attempt) -> bool:
+    """Whether an attempt ended by what another hour may mend: a fault outside, or the day's money."""
+    spent = attempt.outcome.name == "over-limit" and run.day is not None and run.day.refusal() is not None
+    return attempt.fault is not None or spent
 
 
 def _judged(attempt: Attempt, task: Task) -> Attempt:

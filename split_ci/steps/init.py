@@ -1,4 +1,4 @@
-"""init: the configuration, the folder of the specs and the hook, put into a repository. What is there already stays."""
+"""init: the configuration, the specs' folder, the hook and the workflows, put into a repository. What is there stays."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ import stat
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from split_ci.coaching import default_branch
 from split_ci.config import FILE, find_config
 from split_ci.errors import Refused, UsageError
 from split_ci.hook_entry import PRE_COMMIT, has_entry, hooks_path, with_entry
+from split_ci.provenance import find_or_none, given
+from split_ci.workflows import SOURCE, Setting, marked, ours, render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from split_ci.config import Config
     from split_ci.git import Repo
 
 Hook = Literal["pre-commit", "git", "none"]
 Action = Literal["created", "changed", "unchanged", "left"]
+SOURCE_HINT = "split-ci init --source git+https://HOST/OWNER/REPOSITORY@COMMIT"
 WRITTEN = "being-written.split-ci"  # a file on its way to its name; one left by a kill is written over
 
 
@@ -36,11 +43,23 @@ class Plan(NamedTuple):
     was: str | None = None
 
 
-def init(repo: Repo, hook: Hook = "pre-commit", *, dry_run: bool = False) -> tuple[Put, ...]:
-    """Puts what is missing into the work tree. Raises UsageError without one, Refused where something is in the way."""
+class Keys(NamedTuple):
+    """The environment variables, and so the secrets, that hold the keys of models."""
+
+    implementer: Sequence[str] = ()
+    architect: Sequence[str] = ()
+
+
+def init(
+    repo: Repo, hook: Hook = "pre-commit", *, keys: Keys | None = None, source: str = "", dry_run: bool = False
+) -> tuple[Put, ...]:
+    """Puts what is missing into the work tree; no workflows where `keys` is None. `source` is where they take split-ci from.
+
+    Raises UsageError without a work tree, Refused where something is in the way.
+    """
     if repo.bare:
         raise UsageError("a bare repository has no work tree to put files into", hint="run it in a clone")
-    plans = [*_files(repo), *_hook(repo, hook)]
+    plans = [*_files(repo), *_hook(repo, hook), *(_workflows(repo, keys, source) if keys else ())]
     if not dry_run:
         for plan in plans:
             _write(repo, plan)
@@ -75,6 +94,44 @@ def _file(repo: Repo, path: str, text: str) -> Plan:
             Put(path, "left", "it differs from this version's: delete it and run split-ci init again to take the new one")
         )
     return Plan(Put(path, "unchanged"))
+
+
+def setting(repo: Repo, config: Config, keys: Keys) -> Setting:
+    """What the workflows of a repository are rendered from."""
+    branch = default_branch(repo).removeprefix("refs/heads/")
+    limits = config.limits
+    return Setting(
+        "main" if branch == "HEAD" else branch, config.specs, keys.implementer, keys.architect, limits.minutes, limits.rounds
+    )
+
+
+def _workflows(repo: Repo, keys: Keys, source: str) -> list[Plan]:
+    rendered = render(setting(repo, find_config(repo, {}), keys))
+    return [*(_kept_up(repo, path, text) for path, text in rendered.items()), _source(repo, source)]
+
+
+def _kept_up(repo: Repo, path: str, text: str) -> Plan:
+    """A file that follows the configuration as long as nobody else has changed it."""
+    found = _read(repo.root, path)
+    if found is None:
+        return Plan(Put(path, "created"), text)
+    if found == text:
+        return Plan(Put(path, "unchanged"))
+    if ours(found):
+        return Plan(Put(path, "changed", "brought up to date"), text, was=found)
+    return Plan(Put(path, "left", "it was changed by hand: delete it and run split-ci init again to take this version's"))
+
+
+def _source(repo: Repo, source: str) -> Plan:
+    found = _read(repo.root, SOURCE)
+    line = given(source) if source else find_or_none(repo.root)
+    if line is None:
+        if found is not None:
+            return Plan(Put(SOURCE, "unchanged"))
+        return Plan(Put(SOURCE, "left", "not written, since nothing here says where to take split-ci from: " + SOURCE_HINT))
+    if source and found not in (None, marked(line + "\n")):
+        return Plan(Put(SOURCE, "changed", "as --source says"), marked(line + "\n"), was=found)
+    return _kept_up(repo, SOURCE, marked(line + "\n"))
 
 
 def _hook(repo: Repo, hook: Hook) -> list[Plan]:

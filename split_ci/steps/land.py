@@ -10,7 +10,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci import branches
+from split_ci import branches, starting
 from split_ci.errors import UsageError
 from split_ci.forward import move_forward
 from split_ci.merge import commit_tree, merge_trees
@@ -60,7 +60,11 @@ def land(repo: Repo, ids: Sequence[str], *, specs: str, review_of: Callable[[Rep
         view = _View(repo, objects, head, specs)
         told, approved = [], {}
         for id_ in dict.fromkeys(ids or sorted(known)):
-            outcome = view.landed(id_, known.get(id_)) or _unapproved(repo, known.get(id_), id_, review_of)
+            outcome = (
+                view.landed(id_, known.get(id_))
+                or _unapproved(repo, known.get(id_), id_, review_of)
+                or view.outdated(known[id_], known)
+            )
             if outcome:
                 told.append(Landed(id_, outcome))
             else:
@@ -124,11 +128,42 @@ class _View:
             return (
                 Outcome("unchanged", f"{self._specs}/landed/{id_}.md is there: landed already") if self.holds(id_) else None
             )
-        if self.repo.ask("merge-base", "--is-ancestor", branch.head, self.head) is not None:
+        if self._within(branch.head, self.head):
+            if branch.digest and self._pending(id_) == branch.digest:
+                again = f"split-ci drop {id_}, then split-ci run {id_}"
+                return Outcome("refused", f"split-ci/{id_} was merged, and that was undone since: {again}")
             return Outcome("unchanged", f"split-ci/{id_} is merged already")
         if branch.digest and not branch.foreign and self.holds(id_, branch.digest):
             return Outcome("unchanged", f"{self._specs}/landed/{id_}.md is there in the same text: landed already")
         return None
+
+    def outdated(self, branch: Branch, known: Mapping[str, Branch]) -> Outcome | None:
+        """Why a result is not of what the spec says now, or not built on what its needs have become."""
+        path = f"{self._specs}/{branch.id}.md"
+        now = self._pending(branch.id)
+        if now and now != branch.digest and now != self._pending(branch.id, branch.base):
+            return Outcome("refused", f"{path} has changed since {branch.name} was made: split-ci run {branch.id}")
+        for need in _needs(self.spec(branch)):
+            theirs = None if self.holds(need) else known.get(need)
+            stacked = theirs and starting.landed_text(self.repo, branch.head, need, self._specs)
+            if (theirs and stacked and not self._within(theirs.head, branch.head)) or starting.landed_otherwise(
+                self.repo, need, self.head, branch.head, self._specs
+            ):
+                said = f"{need} has changed since {branch.name} was built on it"
+                return Outcome("refused", f"{said}: split-ci run {branch.id}")
+        return None
+
+    def _within(self, commit: str, head: str) -> bool:
+        return self.repo.ask("merge-base", "--is-ancestor", commit, head) is not None
+
+    def _pending(self, id_: str, commit: str | None = "") -> str | None:
+        """The digest of the text of a spec that is pending: on the branch that is checked out, or at a commit."""
+        known = self.repo.commit_or_none(commit) if commit else None
+        if commit != "" and known is None:
+            return None
+        tree = self.repo.tree(known, self._objects) if known else self._tree
+        file = tree.read(f"{self._specs}/{id_}.md")
+        return hashlib.sha256(file.data).hexdigest() if file else None
 
 
 def _merge_all(quarantine: Quarantine, view: _View, approved: Mapping[str, Branch]) -> tuple[list[_Merge], list[Landed]]:

@@ -14,6 +14,7 @@ from split_ci import branches
 from split_ci.changeset import digest_of
 from split_ci.errors import WorldError
 from split_ci.ports import Outcome
+from split_ci.pull_state import read_state
 from split_ci.store import RefUpdate
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from split_ci.branches import Branch, Branches
     from split_ci.changeset import Changeset
     from split_ci.git import Repo
+    from split_ci.ports import Pull
     from split_ci.results import Results
     from split_ci.spec import Spec
     from split_ci.store import Built, Gated, Quarantine
@@ -50,15 +52,17 @@ def publish(
     results: Mapping[str, Results],
     *,
     notes: Callable[[Sequence[Published]], Sequence[RefUpdate]] | None = None,
+    held: Mapping[str, Outcome] | None = None,
 ) -> list[Published]:
     """Makes results visible, in their order. `results` are by attempt id (`changeset.attempt`).
 
     `notes` makes the updates that belong into the same transaction (the ledger's), from what is about to be published; it
-    is called again after a lost race. Raises WorldError where a lock stays, or where others are always quicker.
+    is called again after a lost race. `held` says of a spec's id why it gets no branch, for the forge's reasons.
+    Raises WorldError where a lock stays, or where others are always quicker.
     """
     for tried in range(TRIES):
         standing = branches.read(repo, quarantine.objects(), {one.changeset.id for one in gated})
-        decided = [_decide(one, results.get(one.changeset.attempt), standing) for one in gated]
+        decided = [_decide(one, results.get(one.changeset.attempt), standing, held or {}) for one in gated]
         updates = {update.ref: update for _, made in decided for update in made}
         published = [one for one, _ in decided]
         extra = list(notes(published)) if notes else []
@@ -72,10 +76,12 @@ def publish(
     raise WorldError(f"{lost[0].ref} kept moving while it was written", again=True)
 
 
-def _decide(one: Gated, results: Results | None, standing: Branches) -> tuple[Published, list[RefUpdate]]:
+def _decide(
+    one: Gated, results: Results | None, standing: Branches, held: Mapping[str, Outcome]
+) -> tuple[Published, list[RefUpdate]]:
     """What becomes of one changeset, as refs are now, and the updates that make it so."""
     changeset, built = one.changeset, one.built
-    refusal = one.refusal or judged(changeset, built, results, one.spec)
+    refusal = one.refusal or judged(changeset, built, results, one.spec) or held.get(changeset.id)
     if built is None:
         return Published(changeset.id, refusal or Outcome("refused", "no commit was built")), []
     attempt, kept = standing.attempt_ref(changeset.id, built.commit)
@@ -94,6 +100,24 @@ def _decide(one: Gated, results: Results | None, standing: Branches) -> tuple[Pu
     return done, [*keep, update]
 
 
+def held_by(pull: Pull | None, changeset: Changeset) -> Outcome | None:
+    """Why a changeset gets no branch by the pull request that its spec has already; None where nothing is in the way."""
+    if pull is None:
+        return None
+    state = read_state(pull.body)
+    same = state is None or state.digest == changeset.digest
+    if not pull.own:
+        if pull.state != "open":
+            return None
+        return Outcome("blocked", f"{pull.url} is {pull.author}'s, not the bot's: it is left alone")
+    if pull.state == "merged" and state is not None and same:
+        return Outcome("unchanged", f"{pull.url} has merged the result of this generation")
+    if pull.state == "closed" and same and not pull.withdrawn:
+        again = f"reopen it, or: split-ci drop {changeset.id}"
+        return Outcome("blocked", f"{pull.url} was closed by a person: it stays so until the spec changes ({again})")
+    return None
+
+
 def judged(changeset: Changeset, built: Built | None, results: Results | None, spec: Spec | None = None) -> Outcome | None:
     """Why a changeset gets no branch by what its criteria said; None where they are green, and are this changeset's."""
     if results is None:
@@ -103,8 +127,7 @@ def judged(changeset: Changeset, built: Built | None, results: Results | None, s
     fault = _unbound(changeset, built, results, spec)
     if fault:
         return Outcome("refused", f"rule results: {fault}")
-    wrong = next((c for c in results.criteria if c.red is False or c.green is not True), None)
-    return Outcome("failed", f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}") if wrong else None
+    return Outcome("failed", results.fault) if results.fault else None
 
 
 def _unbound(changeset: Changeset, built: Built | None, results: Results, spec: Spec | None) -> str | None:

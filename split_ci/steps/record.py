@@ -75,12 +75,19 @@ def _entries(
     results: Sequence[Results],
     verdicts: Sequence[Verdict],
 ) -> list[Entry]:
-    judged = {each.changeset: each for each in results}
-    entries = [
-        entry_of_changeset(changeset, commit, judged.get(digest_of(changeset)))
-        for changeset, commit in zip(changesets, commits, strict=True)
-    ]
+    by_changeset = {each.changeset: each for each in results}
+    entries = []
+    for changeset, commit in zip(changesets, commits, strict=True):
+        found = by_changeset.get(digest_of(changeset))
+        entries.append(_judged(entry_of_changeset(changeset, commit, found), found))
     return [*entries, *(_placed(repo, entry_of_verdict(verdict)) for verdict in verdicts)]
+
+
+def _judged(entry: Entry, results: Results | None) -> Entry:
+    """How it really ended: what an implementer calls done is failed where a criterion is not as required."""
+    if entry.outcome != "done" or results is None or not results.fault:
+        return entry
+    return entry._replace(outcome="failed", reason=results.fault[:2000])
 
 
 def _placed(repo: Repo, entry: Entry) -> Entry:

@@ -9,8 +9,10 @@ from split_ci.branches import ATTEMPTS, trailers
 from split_ci.coaching import ROLLING, default_branch
 from split_ci.path_rules import Place
 from split_ci.pending import landed, name_problems, pending
+from split_ci.pull_state import read_state
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
+from split_ci.starting import landed_text
 from split_ci.stream import BOT
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from split_ci.config import Config
     from split_ci.git import Objects, Repo
     from split_ci.ledger import Entry
+    from split_ci.ports import Forge, Pull
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
 
@@ -61,7 +64,8 @@ class Head(NamedTuple):
 class _Facts(NamedTuple):
     repo: Repo
     specs: Mapping[str, Spec]
-    landed: frozenset[str]
+    landed: Mapping[str, str]  # id -> blob
+    folder: str
     broken: Mapping[str, str]  # id -> why the spec can't be dispatched
     heads: Mapping[str, Head]
     entries: Mapping[str, Sequence[Entry]]
@@ -77,14 +81,33 @@ def status(repo: Repo, config: Config, rev: str = "HEAD") -> list[Status]:
     return [_waiting(each, found, facts) for each in found.values()]
 
 
+def with_pulls(found: Sequence[Status], forge: Forge) -> list[Status]:
+    """The same with their pull requests; one that a person closed holds its spec up. Raises WorldError."""
+    opened = {pull.branch: pull for pull in forge.pulls()}
+    return [_with_pull(one, opened.get(one.branch or ""), forge) for one in found]
+
+
+def _with_pull(one: Status, opened: Pull | None, forge: Forge) -> Status:
+    pull = opened or (forge.pull(one.branch) if one.branch and one.state != "landed" else None)
+    if pull is None or pull.number is None:
+        return one
+    one = one._replace(pull=pull.number)
+    state = read_state(pull.body)
+    if not pull.own and pull.state == "open":
+        return one._replace(state="blocked", reason=f"#{pull.number} is {pull.author}'s, not the bot's")
+    if pull.state == "closed" and pull.own and not pull.withdrawn and state is not None and state.digest == one.digest:
+        return one._replace(state="blocked", reason=f"#{pull.number} was closed by a person")
+    return one
+
+
 def _facts(repo: Repo, config: Config, rev: str, objects: Objects) -> _Facts:
     specs: dict[str, Spec] = {}
     broken: dict[str, str] = {}
-    done: frozenset[str] = frozenset()
+    done: dict[str, str] = {}
     commit = repo.commit_or_none(rev)
     if commit:
         tree = repo.tree(commit, objects)
-        done = frozenset(landed(tree, config.specs))
+        done = {id_: entry.oid for id_, entry in landed(tree, config.specs).items()}
         place = Place(tree, specs=config.specs, protected=config.protected)
         files = pending(tree, config.specs)
         faults = {p.path: p.message for p in name_problems(files, landed(tree, config.specs)) if p.severity == "error"}
@@ -102,7 +125,7 @@ def _facts(repo: Repo, config: Config, rev: str, objects: Objects) -> _Facts:
     entries: dict[str, list[Entry]] = {}
     for entry in ledger.read_all(repo):
         entries.setdefault(entry.id, []).append(entry)
-    return _Facts(repo, specs, done, broken, heads(repo, config, objects), entries, notes.reviews(repo))
+    return _Facts(repo, specs, done, config.specs, broken, heads(repo, config, objects), entries, notes.reviews(repo))
 
 
 def heads(repo: Repo, config: Config, objects: Objects) -> dict[str, Head]:
@@ -172,7 +195,7 @@ def _state(spec_id: str, facts: _Facts, digest: str, attempts: Sequence[Entry]) 
 
 
 def _state_of_result(head: Head, facts: _Facts, attempts: Sequence[Entry], spec: Spec | None) -> tuple[str, str]:
-    moved = next((need for need in (spec.needs if spec else ()) if _has_moved(need, head, facts)), None)
+    moved = _moved_need(spec, head, facts, frozenset()) if spec else None
     if moved:
         return "stale", f"{moved} has changed since"
     review = facts.reviews.get(head.commit)
@@ -184,13 +207,26 @@ def _state_of_result(head: Head, facts: _Facts, attempts: Sequence[Entry], spec:
     return "done", ""
 
 
-def _has_moved(need: str, head: Head, facts: _Facts) -> bool:
-    """Whether a need has another result than the one that this result builds on."""
-    theirs = facts.heads.get(need)
+def _moved_need(spec: Spec, head: Head, facts: _Facts, above: frozenset[str]) -> str | None:
+    """A need, of the spec or of one of its needs, that is something else now than what the result builds on."""
+    for need in spec.needs:
+        theirs, text = facts.heads.get(need), facts.specs.get(need)
+        if text is None and need in facts.landed:
+            if facts.landed[need] != (landed_text(facts.repo, head.commit, need, facts.folder) or facts.landed[need]):
+                return need
+        elif theirs is None or _has_moved(theirs, head, text, facts):
+            return need
+        elif text and need not in above:
+            further = _moved_need(text, theirs, facts, above | {spec.id})
+            if further:
+                return further
+    return None
+
+
+def _has_moved(theirs: Head, head: Head, text: Spec | None, facts: _Facts) -> bool:
+    """Whether a need's result is of another text than the need has now, or not the one that a result builds on."""
     base = head.trailers.get("Base", "")
-    if need in facts.landed and need not in facts.specs:
-        return False
-    if theirs is None or not facts.repo.commit_or_none(base):
+    if (text and theirs.trailers.get("Spec-Digest") != text.digest) or not facts.repo.commit_or_none(base):
         return True
     return theirs.commit != base and facts.repo.ask("merge-base", "--is-ancestor", theirs.commit, base) is None
 

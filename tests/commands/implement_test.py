@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FILES = {"docs/app.md": "# App\n\nRun it.\n", "src/app.py": "import os\nold()\n"}
 EXACT = "### Edit `src/app.py`\nBefore:\n```\nold()\n```\nAfter:\n```\nnew()\n```\n"
 PROSE = "### Instruct `docs/app.md`\nSay that it is new.\n"
+RED = "  - lacks: {in: docs/app.md, text: Run it.}"
 CONFIG = """\
 models:
   cheap: {api: scripted, model: small, replies: replies.json}
@@ -35,7 +36,7 @@ REPLIES = [
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     specs = {"exact": EXACT, "prose": EXACT + PROSE, "down": PROSE, "idle": PROSE}
-    files = {f"specs/{name}.md": spec(changes) for name, changes in specs.items()}
+    files = {f"specs/{name}.md": spec(changes, accept=RED) for name, changes in specs.items()}
     return make_repo(
         tmp_path / "r",
         {**FILES, **files, ".split-ci.yaml": CONFIG % "cheap", "replies.json": json.dumps({"replies": REPLIES})},

@@ -25,7 +25,15 @@ PUTS = [
     "specs/.schemas/config.schema.json",
     "specs/.schemas/frontmatter.schema.json",
     ".pre-commit-config.yaml",
+    ".github/workflows/split-ci-dispatch.yml",
+    ".github/workflows/split-ci-spec.yml",
+    ".github/workflows/split-ci-check.yml",
+    ".github/actions/split-ci/action.yml",
+    ".github/split-ci/requirements.txt",
+    ".github/split-ci/source.txt",
 ]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FROM = ("--source", f"git+https://github.com/o/r@{COMMIT}")
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
@@ -33,7 +41,7 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 
 def actions(root: Path, *args: str, code: int = 0) -> dict[str, str]:
-    done = split_ci(root, "init", "--format", "json", *args, code=code)
+    done = split_ci(root, "init", "--format", "json", *FROM, *args, code=code)
     return {put["path"]: put["action"] for put in json.loads(done.stdout)["files"]}
 
 
@@ -46,7 +54,7 @@ def test_everything_is_put_into_an_empty_repository(tmp_path: Path) -> None:
 
 def test_again_is_no_change(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "r", {"a.txt": "a"})
-    split_ci(repo, "init")
+    split_ci(repo, "init", *FROM)
     before = snapshot(repo)
     done = split_ci(repo, "init")
     assert snapshot(repo) == before
@@ -101,7 +109,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "r")
     before = snapshot(repo)
     assert actions(repo, "--dry-run") == dict.fromkeys(PUTS, "created")
-    assert "nothing written (--dry-run): 7 of 7 files would be" in split_ci(repo, "init", "--dry-run").stdout
+    assert "nothing written (--dry-run): 13 of 13 files would be" in split_ci(repo, "init", "--dry-run", *FROM).stdout
     assert snapshot(repo) == before
 
 
@@ -122,6 +130,90 @@ def test_a_schema_of_another_version_is_named(tmp_path: Path) -> None:
         in done.stdout
     )
     assert (repo / "specs/.schemas/config.schema.json").read_text() == "{}"
+
+
+MODELS = """\
+models:
+  strong: {api: anthropic, model: m, key: STRONG_KEY}
+  cheap: {api: openai, model: m, key: CHEAP_KEY}
+  other: {api: openai, model: m, key: OTHER_KEY}
+architect: strong
+implementers: [exact, cheap, goose]
+agents: {goose: {model: other}}
+limits: {minutes: 20, rounds: 2}
+"""
+SPEC_RUN = ".github/workflows/split-ci-spec.yml"
+
+
+def test_the_workflows_follow_the_configuration(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    actions(repo)
+    assert "secrets.STRONG_KEY" not in (repo / SPEC_RUN).read_text()
+    write(repo, {".split-ci.yaml": MODELS})
+    done = actions(repo)
+    assert {path for path, action in done.items() if action == "changed"} == {SPEC_RUN}
+    text = (repo / SPEC_RUN).read_text()
+    assert re.findall(r"secrets\.(\w+_KEY) ", text) == [
+        "CHEAP_KEY", "OTHER_KEY", "SPLIT_CI_APP_KEY", "STRONG_KEY", "SPLIT_CI_APP_KEY"
+    ]  # fmt: skip
+    assert "timeout-minutes: 80\n" in text
+    assert set(actions(repo).values()) == {"unchanged"}
+
+
+def test_a_workflow_that_somebody_changed_is_left(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    actions(repo)
+    text = (repo / SPEC_RUN).read_text().replace("timeout-minutes: 20", "timeout-minutes: 30")
+    write(repo, {SPEC_RUN: text, ".split-ci.yaml": MODELS})
+    assert "changed by hand: delete it and run split-ci init again" in split_ci(repo, "init").stdout
+    assert (repo / SPEC_RUN).read_text() == text
+
+
+def test_the_branch_that_pushes_are_looked_for_on_is_the_default_one(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    git(repo, "update-ref", "refs/remotes/origin/trunk", "HEAD")
+    git(repo, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
+    actions(repo)
+    assert 'branches: ["trunk"]' in (repo / ".github/workflows/split-ci-dispatch.yml").read_text()
+
+
+SOURCE_FILE = ".github/split-ci/source.txt"
+
+
+def test_a_source_that_nothing_tells_is_asked_for(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    env = {"PYTHONPATH": f"{tmp_path}:{SOURCE}"}
+    write(tmp_path, {"split_ci-9.dist-info/METADATA": "Metadata-Version: 2.1\nName: split-ci\nVersion: 9\n"})
+    done = split_ci(repo, "init", env=env)
+    assert "split-ci init --source git+https://HOST/OWNER/REPOSITORY@COMMIT" in done.stdout
+    assert not (repo / SOURCE_FILE).exists()
+    assert actions(repo)[SOURCE_FILE] == "created"
+    assert (repo / SOURCE_FILE).read_text().endswith(f"\nsplit-ci @ git+https://github.com/o/r@{COMMIT}\n")
+    split_ci(repo, "init", env=env)
+    assert COMMIT in (repo / SOURCE_FILE).read_text()
+
+
+def test_a_newer_source_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {SOURCE_FILE: "split-ci==1.0\n"})
+    assert actions(repo)[SOURCE_FILE] == "changed"
+    newer = "f" * 40
+    assert actions(repo, "--source", f"git+https://github.com/o/r@{newer}")[SOURCE_FILE] == "changed"
+    assert newer in (repo / SOURCE_FILE).read_text()
+
+
+def test_a_source_that_pins_nothing_is_refused(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    done = split_ci(repo, "init", "--source", "git+https://github.com/o/r@main", code=2)
+    assert done.stderr.startswith(
+        "split-ci: error: --source: 'git+https://github.com/o/r@main' pins no commit of a repository"
+    )
+    assert not (repo / ".github").exists()
+
+
+def test_without_workflows_nothing_is_put_into_their_folder(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    assert set(actions(repo, "--no-workflows")) == {path for path in PUTS if not path.startswith(".github")}
+    assert not (repo / ".github").exists()
 
 
 def test_a_plain_hook_is_put_only_when_asked_for(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ BASE = {
     "specs/clash.md": spec(edit("a.txt", "two", "zwei")), "specs/later.md": spec(edit("c.txt", "c", "C"), extra="needs: [b]\n"),
 }  # fmt: skip
 
+LOUDER = spec(edit("a.txt", "two", "TWO"), accept="  - lacks: {in: a.txt, text: two}")
+
 
 def review(repo: Path, id_: str, decision: Decision = "approve") -> None:
     head = git(repo, "rev-parse", f"split-ci/{id_}")
@@ -116,6 +118,47 @@ def test_what_was_squashed_has_landed(repo: Path) -> None:
     assert land(repo, "a") == {"a": ("unchanged", "specs/landed/a.md is there in the same text: landed already")}
     git(repo, "branch", "-q", "-D", "split-ci/a")
     assert land(repo, "a") == {"a": ("unchanged", "specs/landed/a.md is there: landed already")}
+
+
+def test_a_spec_that_was_edited_since_does_not_land_as_it_was(repo: Path) -> None:
+    review(repo, "a")
+    commit(repo, {"specs/a.md": BASE["specs/a.md"].replace("\nTWO\n", "\nzwei\n")})
+    assert land(repo, "a", code=1) == {"a": ("refused", "specs/a.md has changed since split-ci/a was made: split-ci run a")}
+    assert (repo / "specs/a.md").exists()
+
+
+def test_a_result_of_a_file_that_was_not_committed_lands(repo: Path) -> None:
+    write(repo, {"specs/a.md": LOUDER.replace("\nTWO\n", "\nzwei\n")})
+    split_ci(repo, "run", "specs/a.md")
+    git(repo, "checkout", "-q", "--", "specs/a.md")
+    assert land(repo, "a") == {"a": ("done", "")}
+    assert (repo / "a.txt").read_text() == "one\nzwei\n"
+
+
+def test_what_builds_on_an_older_need_does_not_land(tmp_path: Path) -> None:
+    later = spec(edit("c.txt", "c", "C"), extra="needs: [a]\n", accept="  - contains: {in: c.txt, text: C}")
+    repo = make_repo(tmp_path / "n", {"a.txt": "one\ntwo\n", "c.txt": "c\n", "specs/a.md": LOUDER, "specs/later.md": later})
+    split_ci(repo, "run")
+    commit(repo, {"specs/a.md": LOUDER.replace("\nTWO\n", "\nzwei\n")})
+    split_ci(repo, "run", "a")
+    old = ("refused", "a has changed since split-ci/later was built on it: split-ci run later")
+    assert land(repo) == {"a": ("done", ""), "later": old}
+    assert land(repo, "later", code=1) == {"later": old}
+    split_ci(repo, "run")
+    assert land(repo, "later") == {"later": ("done", "")}
+    assert (repo / "a.txt").read_text() == "one\nzwei\n"
+
+
+def test_a_merge_that_was_undone_is_said(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "n", {"a.txt": "one\ntwo\n", "specs/a.md": LOUDER})
+    split_ci(repo, "run")
+    assert land(repo, "a") == {"a": ("done", "")}
+    git(repo, "revert", "--no-edit", "-m1", "HEAD")
+    again = "split-ci/a was merged, and that was undone since: split-ci drop a, then split-ci run a"
+    assert land(repo, "a", code=1) == {"a": ("refused", again)}
+    split_ci(repo, "drop", "a")
+    split_ci(repo, "run", "a")
+    assert land(repo, "a") == {"a": ("done", "")}
 
 
 def unknown(_: Path) -> list[str]:

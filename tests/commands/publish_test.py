@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,21 +56,24 @@ def test_what_it_says(work: Work) -> None:
     assert told == {
         "id": "two", "outcome": "unchanged", "reason": "split-ci/two holds the result of this generation",
         "branch": "split-ci/two", "base": work.later, "head": head, "attempt": "refs/split-ci/attempts/two/1",
+        "pull": None, "url": None,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("where", ["configuration", "environment"])
-def test_a_forge_that_this_version_lacks_is_not_taken_for_none(tmp_path: Path, where: str) -> None:
+def test_a_forge_that_can_not_be_reached_is_not_taken_for_none(tmp_path: Path, where: str) -> None:
     """Before anything is made. What works on this repository alone goes on."""
-    if find_spec("split_ci.forges.github"):
-        pytest.skip("this version has it")
     work = Work(tmp_path)
     if where == "configuration":
         commit(work.repo, {".split-ci.yaml": "forge: github\n"})
-    env = {"GITHUB_REPOSITORY": "ada/one"}
+    env = {"GITHUB_REPOSITORY": "ada/one", "GITHUB_TOKEN": "", "GH_TOKEN": ""}
     before = git(work.repo, "for-each-ref")
-    done = split_ci(work.repo, "publish", "../one.json", "--accept", "../one.results.json", code=2, env=env)
-    assert done.stderr.splitlines()[0] == "split-ci: error: forge: 'github' is not one of this version: local"
+    asked = ("publish", "../one.json", "--accept", "../one.results.json")
+    done = split_ci(work.repo, *asked, code=2, env=env)
+    assert done.stderr.splitlines()[0] == "split-ci: error: forge: github: there is no remote origin"
+    git(work.repo, "remote", "add", "origin", "../elsewhere.git")
+    done = split_ci(work.repo, *asked, code=2, env=env)
+    assert done.stderr.splitlines()[0] == "split-ci: error: forge: github: none of GITHUB_TOKEN and GH_TOKEN is set"
     assert git(work.repo, "for-each-ref") == before
     split_ci(work.repo, "run", "one", env=env)
     assert git(work.repo, "show", "split-ci/one:a.txt") == "uno"

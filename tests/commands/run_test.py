@@ -199,7 +199,10 @@ def test_a_need_that_failed_blocks(tmp_path: Path) -> None:
     found = dispatched(repo, code=1)
     assert found["first"]["outcome"] == "failed"
     assert "a1" in found["first"]["reason"]
-    assert (found["second"]["outcome"], found["second"]["reason"]) == ("blocked", "it needs first, which has no result")
+    assert (found["second"]["outcome"], found["second"]["reason"]) == (
+        "blocked",
+        "it needs first, which has no result of its present text",
+    )
 
 
 def test_a_need_that_changed_makes_its_dependents_anew(tmp_path: Path) -> None:
@@ -219,6 +222,19 @@ def test_a_need_that_landed_is_no_need(tmp_path: Path) -> None:
     commit(repo, {"specs/second.md": SECOND})
     one = dispatched(repo)["second"]
     assert (one["outcome"], one["base"]) == ("done", git(repo, "rev-parse", "HEAD"))
+
+
+def test_a_need_that_landed_with_another_text_makes_its_dependents_anew(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {**FILES, "specs/second.md": SECOND})
+    old = dispatched(repo)["second"]["head"]
+    commit(repo, {"specs/first.md": FIRST.replace("title: A change", "title: The same change")})
+    found = dispatched(repo, "second", code=1)["second"]
+    assert (found["outcome"], found["reason"]) == ("blocked", "it needs first, which has no result of its present text")
+    dispatched(repo, "first")
+    landed(repo)
+    again = dispatched(repo)["second"]
+    assert (again["outcome"], again["base"]) == ("done", git(repo, "rev-parse", "HEAD"))
+    assert again["head"] != old
 
 
 def test_overlap_orders_the_work_and_does_not_stack(tmp_path: Path) -> None:
@@ -275,6 +291,43 @@ def test_dry_run_makes_nothing(tmp_path: Path) -> None:
     done = split_ci(repo, "run", "--dry-run")
     assert done.stdout.startswith("would dispatch first on ")
     assert git(repo, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+
+
+def test_dry_run_tells_what_a_run_then_does(tmp_path: Path) -> None:
+    stale = spec(
+        "### Edit `b.txt`\nBefore:\n```\nnot there\n```\nAfter:\n```\nx\n```\n", accept="  - contains: {in: b.txt, text: x}"
+    )
+    asks = spec("### Instruct `d.txt`\nWrite it.\n", accept="  - exists: d.txt")
+    onto = OTHER.replace("status: ready", "status: ready\nneeds: [missing]")
+    more = {
+        "specs/second.md": SECOND,
+        "specs/stale.md": stale,
+        "specs/asks.md": asks,
+        "specs/onto.md": onto,
+        "specs/nothing.md": "x\n",
+    }
+    repo = make_repo(tmp_path / "r", {**FILES, **more})
+    for name in ("first", "second"):
+        foreseen = dispatched(repo, "--dry-run", code=1)
+        first = "unchanged" if name == "second" else None
+        assert (foreseen["first"]["outcome"], foreseen["second"]["outcome"]) == (first, None)
+        dispatched(repo, name)
+    foreseen, real = dispatched(repo, "--dry-run", code=1), dispatched(repo, code=1)
+    assert {id_: one["outcome"] for id_, one in foreseen.items()} == {id_: one["outcome"] for id_, one in real.items()}
+    assert [real[id_]["outcome"] for id_ in ("first", "second", "stale", "asks", "onto", "nothing")] == [
+        "unchanged", "unchanged", "stale", "failed", "blocked", "refused",
+    ]  # fmt: skip
+
+
+def test_a_landed_spec_that_is_named_is_left_alone(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", FILES)
+    dispatched(repo)
+    git(repo, "merge", "-q", "--squash", "split-ci/first")
+    git(repo, "commit", "-q", "-m", "squashed")
+    git(repo, "branch", "-q", "-D", "split-ci/first")
+    for words in (("first",), ("first", "--dry-run")):
+        one = dispatched(repo, *words)["first"]
+        assert (one["outcome"], one["reason"]) == ("unchanged", "it has landed")
 
 
 def test_a_result_that_was_never_reviewed_is_reviewed_by_the_next_run(tmp_path: Path) -> None:

@@ -154,6 +154,9 @@ def test_paths_choose_among_the_specs(root: Path) -> None:
     assert list(found(root, "specs/b.md")) == ["specs/b.md"]
     assert list(found(root, "specs")) == list(found(root, ".")) == ["specs/a.md", "specs/b.md"]
     assert found(root, "elsewhere/c.md") == {"elsewhere/c.md": ["SP301 error"]}
+    assert list(found(root, "b")) == ["specs/b.md"]
+    write(root, {"b": "a file that is called so"})
+    assert list(found(root, "b")) == ["b"]
 
 
 @pytest.mark.parametrize("path", ["specs/none.md", "nothing", "../x.md"])

@@ -11,13 +11,14 @@ from split_ci.caps import Silent
 from split_ci.changeset import dump, load
 from split_ci.config import Coaching, Config, Limits
 from split_ci.errors import UsageError
+from split_ci.following import rungs
 from split_ci.git import Repo
 from split_ci.implementers.chat import Chat
 from split_ci.implementers.exact import attempt_id
 from split_ci.lesson import Lesson
 from split_ci.ports import File, Usage
 from split_ci.results import CriterionResult, Ran
-from split_ci.steps.implement import Job, Made, implement, rungs
+from split_ci.steps.implement import Job, Made, implement
 from split_ci.verdict import Finding
 from tests.builders import commit, git, make_repo, spec
 from tests.models.answers import COST, Heard, block, line

@@ -16,7 +16,7 @@ from split_ci.ports import Outcome, Usage
 from split_ci.steps.record import attempt_updates, record
 from split_ci.steps.status import STATES, Status, status
 from split_ci.store import Quarantine
-from tests.builders import commit, git, make_repo, spec
+from tests.builders import commit, git, make_repo, spec, split_ci
 from tests.reviewed import Result, add_result, judge, parsed
 
 if TYPE_CHECKING:
@@ -150,6 +150,37 @@ def test_a_need_that_changed_makes_it_stale(root: Path) -> None:
     assert (two_now.state, two_now.reason) == ("stale", "one has changed since")
 
 
+def test_a_need_whose_text_changed_makes_everything_on_it_stale(root: Path) -> None:
+    needing = "status: ready\nneeds: [{}]"
+    two = OTHER.replace("status: ready", needing.format("one"))
+    three = OTHER.replace("b.txt", "c.txt").replace("status: ready", needing.format("two"))
+    commit(root, {"specs/two.md": two, "specs/three.md": three})
+    for name, text, at in (("one", EDIT, "main"), ("two", two, "split-ci/one"), ("three", three, "split-ci/two")):
+        git(root, "checkout", "-q", "--detach", at)
+        keep(add_result(root, text, spec_id=name))
+    git(root, "checkout", "-q", "main")
+    assert [told(root)[name].state for name in ("one", "two", "three")] == ["done"] * 3
+    commit(root, {"specs/one.md": EDIT.replace("Because.", "Why not.")})
+    found = told(root)
+    assert [(found[name].state, found[name].waits_for) for name in ("one", "two", "three")] == [
+        ("ready", ()), ("stale", ("one",)), ("stale", ("two",)),
+    ]  # fmt: skip
+
+
+def test_a_need_that_landed_with_another_text_makes_it_stale(root: Path) -> None:
+    text = OTHER.replace("status: ready", "status: ready\nneeds: [one]")
+    commit(root, {"specs/two.md": text})
+    keep(add_result(root, EDIT))
+    git(root, "checkout", "-q", "--detach", "split-ci/one")
+    keep(add_result(root, text, spec_id="two"))
+    git(root, "checkout", "-q", "main")
+    git(root, "merge", "-q", "--squash", "split-ci/one")
+    commit(root, {})
+    assert told(root)["two"].state == "done"
+    commit(root, {"specs/landed/one.md": EDIT.replace("Because.", "Why not.")})
+    assert (told(root)["two"].state, told(root)["two"].reason) == ("stale", "one has changed since")
+
+
 def test_every_state_is_enumerated() -> None:
     assert len(STATES) == len(set(STATES)) == 14
 
@@ -211,3 +242,18 @@ def test_recording_keeps_commits_costs_and_reviews(root: Path) -> None:
     before = git(root, "for-each-ref")
     assert not record(result.repo, [result.changeset, failed], [], [judge(result)]).changed
     assert git(root, "for-each-ref") == before
+
+
+def test_what_a_remote_knows_is_brought_here_and_nothing_said_of_specs(root: Path, tmp_path: Path) -> None:
+    result = add_result(root, EDIT)
+    keep(result, judge(result))
+    git(tmp_path, "clone", "-q", str(root), "clone")
+    clone = tmp_path / "clone"
+    for _ in range(2):
+        assert split_ci(clone, "status", "--fetch").stdout == "the ledger, the reviews and the attempts of origin are here\n"
+        for ref in (ledger.REF, notes.REVIEWS, "refs/split-ci/attempts/one/1"):
+            assert git(clone, "rev-parse", f"{ref}^{{tree}}") == git(root, "rev-parse", f"{ref}^{{tree}}")
+    assert split_ci(clone, "status", "--fetch", "--format", "json").stdout == '{\n  "fetched": true\n}\n'
+    split_ci(clone, "status", "--fetch", "--offline", code=2)
+    git(clone, "remote", "remove", "origin")
+    assert split_ci(clone, "status", "--fetch").stdout == "there is no remote origin\n"
