@@ -83,7 +83,9 @@ def run_git(
                 argv, cwd=cwd, input=input, env=clean_env(env), capture_output=True, timeout=TIMEOUT_SECONDS, check=False
             )
         else:
-            done = _run_apart(argv, cwd, input, clean_env(env), apart)
+            from split_ci.apart import run_apart  # noqa: PLC0415 - not on the way of `check`
+
+            done = run_apart(argv, cwd=cwd, data=input, env=clean_env(env), held=apart, seconds=TIMEOUT_SECONDS)
     except FileNotFoundError:
         if not os.path.isdir(cwd):
             raise UsageError(f"{cwd}: no such folder") from None
@@ -93,26 +95,6 @@ def run_git(
     if check and done.returncode:
         raise GitError(args, done.returncode, done.stderr.decode(errors="replace"))
     return done
-
-
-def _run_apart(
-    argv: Sequence[str], cwd: str, data: bytes, env: Mapping[str, str], held: int
-) -> subprocess.CompletedProcess[bytes]:
-    """As `subprocess.run`, which would kill it at an interrupt, with its locks in place."""
-    process = subprocess.Popen(
-        argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True, pass_fds=(held,),
-    )  # fmt: skip
-    try:
-        out, said = process.communicate(data, timeout=TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # git removes its locks
-        process.communicate()
-        raise
-    except BaseException:
-        process.communicate()
-        raise
-    return subprocess.CompletedProcess(argv, process.returncode, out, said)
 
 
 class Repo:

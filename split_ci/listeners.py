@@ -44,7 +44,11 @@ class Listeners:
     def __enter__(self) -> Self:
         tcp = self._open(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))
         self._udp = self._open(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
-        self._open(socket.AF_UNIX, socket.SOCK_STREAM, self._path)
+        folder = os.open(os.path.dirname(self._path), os.O_PATH)
+        try:  # by way of its folder, since an address holds 107 bytes and a path more
+            self._open(socket.AF_UNIX, socket.SOCK_STREAM, f"/proc/self/fd/{folder}/{os.path.basename(self._path)}")
+        finally:
+            os.close(folder)
         self._open(socket.AF_UNIX, socket.SOCK_STREAM, self._name)
         self.addresses = {
             "tcp": tcp.getsockname()[1], "udp": self._udp.getsockname()[1], "unix": self._path, "abstract": self._name,

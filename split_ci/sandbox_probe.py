@@ -17,7 +17,7 @@ def probe(question: dict[str, Any]) -> dict[str, bool]:
     facts = {
         "processes": not any_environment_holds(question["token"].encode()),
         "tcp": not connects(socket.AF_INET, ("127.0.0.1", question["tcp"])),
-        "unix": not connects(socket.AF_UNIX, question["unix"]),
+        "unix": not connects_at(question["unix"]),
         "abstract": not connects(socket.AF_UNIX, question["abstract"]),
         "network": not reaches("192.0.2.1", socket.AF_INET) and not reaches("2001:db8::1", socket.AF_INET6),
         "interfaces": interfaces() <= {"lo"},
@@ -63,6 +63,18 @@ def connects(family: int, address: Any) -> bool:  # noqa: ANN401 - what a family
         except OSError:
             return False
     return True
+
+
+def connects_at(path: str) -> bool:
+    """The same for a socket of the file system; its path may be longer than an address."""
+    try:
+        folder = os.open(os.path.dirname(path), os.O_PATH)
+    except OSError:
+        return False
+    try:
+        return connects(socket.AF_UNIX, f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+    finally:
+        os.close(folder)
 
 
 def reaches(address: str, family: int) -> bool:

@@ -95,6 +95,7 @@ def test_whether_it_paid_off_is_said_plainly(architect: Usage, typing: Usage, sa
     first, second = comparison(costs[0] + costs[1], compared, "strong")
     assert first.startswith("without the split: about $")
     assert "an estimate" in first
+    assert first.endswith("or $5.00 where that model only types: no design, no review")
     assert second == says
     assert compared.paid_off == says.startswith("the split saved")
 

@@ -65,7 +65,8 @@ def leftovers(repo: Path) -> list[str]:
     """Locks, quarantines and half-written files in a repository, and processes that still work in it."""
     common = Path(_ask(repo, "rev-parse", "--path-format=absolute", "--git-common-dir"))
     found = [str(path) for path in common.rglob("*") if path.name.endswith(".lock") or path.name.startswith("tmp_")]
-    found += [str(path) for path in (*common.glob("objects/split-ci-*"), *common.glob("split-ci/intents/*"))]
+    for pattern in ("objects/split-ci-*", "split-ci/intents/*", "**/split-ci-moving*"):
+        found += map(str, common.glob(pattern))
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes()

@@ -26,10 +26,8 @@ LAYERS: dict[str, str] = {
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report report.admit report.implement report.github report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
+        report report.dispatch report.pull report.admit report.implement report.github report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.review report.run report.status report.bill report.charts
-        report.pull
-        report.dispatch
         report.terminal
     """,
     "the loop": """
@@ -52,14 +50,14 @@ LAYERS: dict[str, str] = {
     """,
     "ground": """
         provenance
-        prices spending turn following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
-        tries quota
+        prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
+        tries
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
-        proc starting branches ledger notes store forward refs intent git stream
+        proc starting branches ledger notes store forward refs intent git apart stream
         cgroup covers listeners workflows
     """,
     "words": """
-        redact boxes bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
+        redact bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
         invisible spec criterion frontmatter sections blocks change escapes patch shell

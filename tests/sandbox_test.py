@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,10 @@ import pytest
 from split_ci import sandbox
 from split_ci.checkout import prune
 from split_ci.errors import UsageError, WorldError
+from split_ci.listeners import Listeners
 from split_ci.proc import Caps
 from split_ci.sandbox import Bind, Sandbox, choose, environment, probe
+from split_ci.sandbox_probe import connects_at
 from tests.builders import SOURCE
 
 if TYPE_CHECKING:
@@ -403,6 +406,18 @@ def test_network_is_there_when_it_is_asked_for(box: Sandbox, folder: Path) -> No
         asked: dict[str, Any] = {"folder": str(folder), "env": environment()}
         assert box.run(f'python3 -c "{program}"', network=True, **asked).exit == 0
         assert box.run(f'python3 -c "{program}"', **asked).exit == 1
+
+
+def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("x" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with Listeners(str(deep)) as listeners:
+        assert connects_at(str(listeners.addresses["unix"]))
+    for kind in ("bubblewrap", "unshare"):
+        if works(kind):
+            assert all(fact is True for fact in probe(Sandbox(kind)).values())
+    assert os.listdir(deep) == ["socket"]
 
 
 def test_a_killed_probe_is_cleaned_up_after(tmp_path: Path) -> None:

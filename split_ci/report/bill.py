@@ -35,7 +35,10 @@ def comparison(total: Cost, compared: Counterfactual | None, architect: str) -> 
     """What the same tokens would have cost without the split, and whether it paid off. `architect` is its name."""
     if compared is None:
         return [f"without the split: not known: {_unknown(total, architect)}"]
-    said = f"without the split: about {money(compared.usd)} (an estimate: the same tokens at the architect's price)"
+    said = (
+        f"without the split: about {money(compared.usd)} (an estimate: the same tokens at the architect's price), "
+        f"or {money(compared.usd - compared.spent_usd)} where that model only types: no design, no review"
+    )
     spent, saved = money(compared.spent_usd), money(abs(compared.saved_usd))
     if compared.saved_usd < 0:
         return [said, f"the split cost more than it saved: typing cost {saved} more than at the architect's price"]

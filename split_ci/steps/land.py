@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, starting
 from split_ci.errors import UsageError
-from split_ci.forward import move_forward
+from split_ci.forward import MOVED_ON, move_forward
 from split_ci.merge import commit_tree, merge_trees
 from split_ci.ports import Outcome
 from split_ci.spec import parse_spec
@@ -31,6 +31,7 @@ UNDER_WAY = {
     "MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase", "rebase-apply": "a rebase", "sequencer": "a cherry-pick or revert",
 }  # fmt: skip
+TRIES = 3  # somebody else may move the branch, such as the git of a landing that was killed
 OWN_FILTERS = {"GIT_LFS_SKIP_SMUDGE": "0"}  # the user's run, as in any checkout of theirs
 OWN_WORDS = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL")
 
@@ -53,6 +54,17 @@ def land(repo: Repo, ids: Sequence[str], *, specs: str, review_of: Callable[[Rep
 
     Raises UsageError where nothing can be merged here, or where a name is no result.
     """
+    told: list[Landed] = []
+    done: dict[str, Landed] = {}
+    for _ in range(TRIES):
+        told = _land(repo, ids, specs=specs, review_of=review_of)
+        done.update({one.id: one for one in told if one.outcome.name == "done"})
+        if all(one.outcome.reason != MOVED_ON for one in told):
+            break
+    return [done.get(one.id, one) for one in told]
+
+
+def _land(repo: Repo, ids: Sequence[str], *, specs: str, review_of: Callable[[Repo, str], Verdict | None]) -> list[Landed]:
     head = _head(repo)
     with Quarantine(repo) as quarantine:
         objects = quarantine.objects()

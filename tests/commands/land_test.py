@@ -161,6 +161,57 @@ def test_a_merge_that_was_undone_is_said(tmp_path: Path) -> None:
     assert land(repo, "a") == {"a": ("done", "")}
 
 
+DEADLY = """\
+#!/bin/sh
+printf x >> "{count}"
+if [ "$(wc -c < "{count}")" -eq {at} ]; then
+  kill -9 "$(cut -d' ' -f4 "/proc/$PPID/stat")" "$PPID"
+fi
+exec cat
+"""
+
+
+@pytest.mark.parametrize("at", [1, 3])
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was left", "and then edited"])
+def test_killed_with_its_git_it_lands_when_it_is_run_again(tmp_path: Path, at: int, edited: bool) -> None:
+    changes = "".join(edit(f"{name}.txt", "old", "new") for name in "abcd") + "### Create `new.txt`\n```\nn\n```\n"
+    files = {f"{name}.txt": "old\n" for name in "abcd"}
+    many = spec(changes, accept="  - exists: new.txt")
+    repo = make_repo(tmp_path / "n", {**files, ".gitattributes": "*.txt filter=deadly\n", "specs/many.md": many})
+    split_ci(repo, "run")
+    script = tmp_path / "filter"
+    script.write_text(DEADLY.format(count=tmp_path / "count", at=at))
+    script.chmod(0o755)
+    git(repo, "config", "filter.deadly.smudge", str(script))
+    assert split_ci(repo, "land", code=None).returncode == -9
+    assert git(repo, "status", "--porcelain") != ""
+    if edited:
+        write(repo, {"d.txt": "mine\n"})
+        assert land(repo, code=1) == {"many": ("blocked", "local changes are in the way, and stay: d.txt")}
+        assert (repo / "d.txt").read_text() == "mine\n"
+        write(repo, files)
+    assert land(repo) == {"many": ("done", "")}
+    assert git(repo, "status", "--porcelain") == ""
+    assert (repo / "a.txt").read_text() + (repo / "new.txt").read_text() == "new\nn\n"
+    assert leftovers(repo) == []
+
+
+def test_killed_alone_its_git_ends_the_landing(tmp_path: Path) -> None:
+    files = {"a.txt": "old\n", ".gitattributes": "*.txt filter=slow\n"}
+    change = spec(edit("a.txt", "old", "new"), accept="  - contains: {in: a.txt, text: new}")
+    repo = make_repo(tmp_path / "n", {**files, "specs/one.md": change})
+    split_ci(repo, "run")
+    script = tmp_path / "filter"
+    script.write_text('#!/bin/sh\nkill -9 "$(cut -d\' \' -f4 "/proc/$PPID/stat")"\nsleep 0.7\nexec cat\n')
+    script.chmod(0o755)
+    git(repo, "config", "filter.slow.smudge", str(script))
+    assert split_ci(repo, "land", code=None).returncode == -9
+    assert land(repo)["one"][0] in ("unchanged", "done")  # done where it makes the very same merge, in the same second
+    assert (repo / "a.txt").read_text() == "new\n"
+    assert git(repo, "status", "--porcelain") == ""
+    assert leftovers(repo) == []
+
+
 def unknown(_: Path) -> list[str]:
     return ["land", "nothing"]
 
