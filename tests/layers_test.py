@@ -57,8 +57,7 @@ LAYERS: dict[str, str] = {
         cgroup covers listeners workflows
     """,
     "words": """
-        lessons_pull
-        remarks markdown seal
+        lessons_pull remarks markdown seal redact
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
