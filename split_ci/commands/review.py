@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from split_ci.verdict import Verdict
 
 SUMMARY = "read a result and write the verdict on it"
+FORMATS = ("github",)
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -104,7 +104,10 @@ class GitHub:
 
     def default_branch(self) -> str:
         """The branch that results are to be merged into."""
-        self._default = self._default or _text(self.client.get(""), "default_branch")
+        if not self._default:
+            repository = self.client.get("")
+            self._default = _text(repository, "default_branch")
+            self.client.full_name = _text(repository, "full_name")  # it may have been renamed: lists ask for the owner
         return self._default
 
     def is_own(self, user: object) -> bool:
@@ -121,11 +124,10 @@ class GitHub:
         return bool(self._login) and user.get("login") == self._login
 
     def _listed(self, branch: str, state: str) -> list[dict[str, Any]]:
-        found = self.client.pages("pulls", head=f"{self._owner()}:{branch}", state=state)
+        self.default_branch()
+        owner = self.client.full_name.partition("/")[0]
+        found = self.client.pages("pulls", head=f"{owner}:{branch}", state=state)
         return [each for each in found if self._is_here(each) and each["head"]["ref"] == branch]
-
-    def _owner(self) -> str:
-        return self.client.full_name.partition("/")[0]
 
     def _open(self, branch: str) -> Pull | None:
         found = [self._read(each) for each in self._listed(branch, "open")]
