@@ -310,6 +310,7 @@ class Artifact(NamedTuple):
     name: str
     size_bytes: int
     expired: bool
+    digest: str = ""  # `sha256:…` of the zip, where the forge says it
 
 
 class Workflows(Protocol):

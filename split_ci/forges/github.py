@@ -112,7 +112,10 @@ class GitHub:
 
     def default_branch(self) -> str:
         """The branch that results are to be merged into."""
-        self._default = self._default or _text(self.client.get(""), "default_branch")
+        if not self._default:
+            repository = self.client.get("")
+            self._default = _text(repository, "default_branch")
+            self.client.full_name = _text(repository, "full_name")  # it may have been renamed: lists ask for the owner
         return self._default
 
     def is_own(self, user: object) -> bool:
@@ -129,11 +132,10 @@ class GitHub:
         return bool(self._login) and user.get("login") == self._login
 
     def _listed(self, branch: str, state: str) -> list[dict[str, Any]]:
-        found = self.client.pages("pulls", head=f"{self._owner()}:{branch}", state=state)
+        self.default_branch()
+        owner = self.client.full_name.partition("/")[0]
+        found = self.client.pages("pulls", head=f"{owner}:{branch}", state=state)
         return [each for each in found if self._is_here(each) and each["head"]["ref"] == branch]
-
-    def _owner(self) -> str:
-        return self.client.full_name.partition("/")[0]
 
     def _open(self, branch: str) -> Pull | None:
         found = [self._read(each) for each in self._listed(branch, "open")]
@@ -169,7 +171,7 @@ class GitHub:
         was, now = read_state(pull.body), read_state(proposal.body)
         if pull.body == proposal.body or was is None or now is None or is_edited(pull.body):
             return pull
-        if was.digest == now.digest and was.round > now.round:
+        if (was.digest, was.head) == (now.digest, now.head) and was.round > now.round:
             return pull  # an older run that was started again
         fields = {"body": proposal.body}
         if was.digest != now.digest:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tests.builders import git
+from tests.github.actions import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +112,7 @@ class World:
         self.pulls: list[Pull] = []
         self.comments: list[Comment] = []
         self.statuses: list[Status] = []
+        self.engine = Engine()
         self.reviews: list[Review] = []
         self.remarks: list[Remark] = []
         self.settings = Settings()
