@@ -64,8 +64,8 @@ def _warnings(told: Told) -> Iterable[str]:
         meant = "; ".join(f"`{each}` ({CODES[each].title})" for each in spec.waive if each in CODES)
         yield f"> [!NOTE]\n> **Waived by the spec:** {meant}."
     if told.conflicts:
-        where = _names(told.conflicts)
-        yield f"> [!WARNING]\n> **Can't be merged as it is:** the default branch changed {where} since. The box *anew* helps."
+        changed = f"the default branch changed {_names(told.conflicts)} since: the box *anew* helps."
+        yield f"> [!WARNING]\n> **Can't be merged as it is:** {changed}"
     if told.sandbox == "none" and any(one.kind == "run" for one in spec.accept):
         yield "> [!WARNING]\n> **The criteria ran without a sandbox:** they could reach the network and other files."
 
