@@ -324,6 +324,22 @@ def test_what_stops_it_is_said_and_mended(hub: Hub, name: str) -> None:
     assert leftovers(hub.repo) == []
 
 
+def test_the_outputs_of_a_workflows_step(hub: Hub) -> None:
+    hub.make()
+    out, summary = hub.root / "out", hub.root / "summary"
+    done = hub.cli(*PUBLISH, "--format", "github", GITHUB_OUTPUT=str(out), GITHUB_STEP_SUMMARY=str(summary))
+    assert out.read_text() == f"outcome=done\nbranch=split-ci/one\nhead={hub.refs()[ONE]}\npull=1\n"
+    assert "### one: done\n\n#1\n" in summary.read_text()
+    assert "| a1 | `a.txt contains 'uno'` | yes | yes |" in summary.read_text()
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("::stop-commands::")
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    a_person_closes(hub)
+    out.unlink()
+    hub.cli(*PUBLISH, "--format", "github", GITHUB_OUTPUT=str(out), GITHUB_STEP_SUMMARY=str(summary), code=1)
+    assert out.read_text() == "outcome=blocked\nbranch=\nhead=\npull=\n"
+
+
 def test_status_shows_pull_requests(hub: Hub) -> None:
     hub.make()
     hub.publish()
