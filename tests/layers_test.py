@@ -25,7 +25,7 @@ LAYERS: dict[str, str] = {
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report.comment report.record report report.dispatch report.pull report.admit report.implement report.accept report.design report.html
+        report.comment report.record report report.publish report.dispatch report.pull report.admit report.implement report.accept report.design report.html
         report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
         report.terminal
