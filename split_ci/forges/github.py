@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from split_ci.errors import Refused, WorldError
 from split_ci.forges.github_client import Client, Pace
+from split_ci.forges.github_look import look
 from split_ci.forges.github_place import find_place
 from split_ci.forges.github_review import Reviewed
 from split_ci.forges.remote import Remote
 from split_ci.forges.workspace import transact
+from split_ci.github_settings import findings
 from split_ci.ports import Pull
 from split_ci.pull_state import is_edited, read_state
 
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from split_ci.config import Config
+    from split_ci.examined import Finding
     from split_ci.forges.github_place import GitHubPlace
     from split_ci.git import Repo
+    from split_ci.github_settings import Needs
     from split_ci.ports import Proposal, Shown, T
     from split_ci.verdict import Verdict
 
@@ -87,6 +91,10 @@ class GitHub:
                 f"{pull.url} is {pull.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
             )
         return Reviewed(self.client, pull.number, verdict, self.is_own).ensure(lines)
+
+    def examine(self, needs: Needs) -> list[Finding]:
+        """The settings of the repository, as far as the token sees them."""
+        return list(findings(look(self.client), needs))
 
     def close_pull(self, branch: str, word: str) -> Pull | None:
         """Closed with a comment that says why. What a person opened or merged stays as it is."""
