@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from split_ci.caps import Day
+    from split_ci.changeset import Changed
     from split_ci.git import Repo
     from split_ci.journals import Journals
     from split_ci.ledger import Entry
@@ -78,8 +79,8 @@ class Finished(NamedTuple):
 
 
 class Work(NamedTuple):
-    """One spec at one round. `parent` is the branch's head, once there is one; `red` are criteria to mend; `earlier` is the
-    review of the round before; `spent` is what earlier runs paid, by role.
+    """One spec at one round. `parent` is the branch's head, once there is one; `red` are criteria to mend of what was
+    `made`; `earlier` is the review of the round before; `spent` is what earlier runs paid, by role.
     """
 
     spec: Spec
@@ -89,6 +90,7 @@ class Work(NamedTuple):
     parent: str | None = None
     findings: tuple[Finding, ...] = ()
     red: tuple[CriterionResult, ...] = ()
+    made: tuple[Changed, ...] = ()
     verdict: Verdict | None = None
     earlier: Verdict | None = None
     spent: Mapping[str, Usage] = {}
@@ -150,7 +152,8 @@ class Lane:
             if work.done.head and one.results and published.outcome.name == "done":
                 ready.append((work, one.results))
             elif one.results and one.results.mendable and self._may_go_on(work):
-                again.append(work._replace(round=work.round + 1, red=one.results.wrong))
+                changes = one.made.changeset.changes
+                again.append(work._replace(round=work.round + 1, red=one.results.wrong, made=changes))
             else:
                 self.end(work.done, one.made.fault)
         return again + self._review(ready)
@@ -170,7 +173,7 @@ class Lane:
             ground.watch(Event(work.spec.id, state, f"round {work.round}" if work.round > 1 else "", round=work.round))
             if state == "asking":
                 ground.acceptance.expect(work.spec, work.base)
-        jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.cost("implementer")) for w in works]
+        jobs = [Job(w.spec, w.base, w.parent, w.round, w.findings, w.red, w.cost("implementer"), made=w.made) for w in works]
         return implement(
             ground.repo, jobs, config=ground.config, implementers=ground.implementers, lessons=library.lessons,
             lessons_at=library.commit, open_journal=ground.journals.open, day=ground.day, parallel=ground.jobs,
@@ -268,7 +271,13 @@ class Lane:
         if not following.asks_for_more(verdict) or not self._may_go_on(work):
             return None
         return work._replace(
-            round=work.round + 1, parent=work.done.head, findings=verdict.findings, red=(), verdict=verdict, earlier=verdict
+            round=work.round + 1,
+            parent=work.done.head,
+            findings=verdict.findings,
+            red=(),
+            made=(),
+            verdict=verdict,
+            earlier=verdict,
         )
 
 

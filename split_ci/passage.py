@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from split_ci import wire
 from split_ci.caps import OverLimit
 from split_ci.ports import Usage
+from split_ci.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -225,7 +226,7 @@ class Connection(BaseHTTPRequestHandler):
         length = answer.getheader("Content-Length")
         for name, value in answer.getheaders():
             if name.lower() not in BETWEEN_HOPS:
-                self.send_header(name, _cut(value, self.server.meter.upstream.key))
+                self.send_header(name, redacted(value, self.server.meter.upstream.key))
         self.send_header(*(("Content-Length", length) if length else ("Transfer-Encoding", "chunked")))
         self.end_headers()
         left = int(length or 0)
@@ -313,12 +314,8 @@ def _without(secret: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield kept
 
 
-def _cut(value: str, key: str) -> str:
-    return value.replace(key, "***") if key else value
-
-
 def _said(error: Exception, key: str) -> str:
-    return " ".join(_cut(str(error) or type(error).__name__, key).split())[:200]
+    return " ".join(redacted(str(error) or type(error).__name__, key).split())[:200]
 
 
 def _host(base: str) -> str:

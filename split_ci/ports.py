@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 from split_ci.tree import Entry, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from split_ci.changeset import Changed
     from split_ci.errors import WorldError
+    from split_ci.examined import Finding
     from split_ci.git import Repo
+    from split_ci.github_settings import Needs
     from split_ci.lesson import Lesson
     from split_ci.results import Results
     from split_ci.spec import Spec
@@ -279,6 +281,10 @@ class Forge(Protocol):
 
     def ensure_review(self, verdict: Verdict, lines: Mapping[str, tuple[range, ...]]) -> Shown:
         """One review for each head, with remarks on those `lines` (of the diff). Refused where the head has moved on."""
+        ...
+
+    def examine(self, needs: Needs) -> Iterable[Finding]:
+        """What the forge's settings lack, for `doctor`. It only looks."""
         ...
 
     def close_pull(self, branch: str, word: str) -> Pull | None:

@@ -62,7 +62,7 @@ def climb(means: Means, job: Job) -> list[Round]:
         if results is None or not results.mendable:
             return done
         spent = sum((o.usage for o in (*one.made.others, one.made.changeset)), job.spent)
-        job = job._replace(round=job.round + 1, red=results.wrong, spent=spent)
+        job = job._replace(round=job.round + 1, red=results.wrong, spent=spent, made=one.made.changeset.changes)
 
 
 def _kept(means: Means, job: Job) -> Round | None:

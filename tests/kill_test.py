@@ -54,7 +54,7 @@ exec {REAL_GIT} "$@"
 """
 LESSON = {"for": "implementer", "text": "Say a word in capitals and in small letters.", "paths": ["a.txt"], "forbid": None}
 EXACT = "### Edit `b.txt`\nBefore:\n```\nb\n```\nAfter:\n```\nB\n```\n"
-STEPS = (1, 12, 34, 56, 78, 97, 119, 131)  # of some 144 calls
+STEPS = (1, 12, 30, 47, 64, 81, 98, 115)  # of some 128 calls
 
 
 def approved() -> dict[str, Any]:
@@ -91,7 +91,8 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Place:
     """A copy of the seed, its own folder for temporary files, and a git that kills."""
 
-    def __init__(self, root: Path, seed: Path) -> None:
+    def __init__(self, root: Path, seed: Path, **env: str) -> None:
+        self.env = env
         self.repo, self.tmp, self.kills = root / "r", root / "tmp", root / "kills"
         shutil.copytree(seed, self.repo, symlinks=True)
         for folder in (self.tmp, self.kills, root / "bin"):
@@ -105,7 +106,7 @@ class Place:
         path = f"{self.bin}:{clean_env()['PATH']}" if at is not None else clean_env()["PATH"]
         env = clean_env(
             {
-                **PERSON, "PYTHONPATH": SOURCE, "NO_COLOR": "1", "TMPDIR": str(self.tmp), "PATH": path, "KILL_AT": str(at),
+                **PERSON, **self.env, "PYTHONPATH": SOURCE, "NO_COLOR": "1", "TMPDIR": str(self.tmp), "PATH": path, "KILL_AT": str(at),
                 "KILL_HOW": how, "KILL_FOLDER": str(self.kills), "KILL_INDEX": str(self.repo / ".git/index.lock"),
             }
         )  # fmt: skip

@@ -25,10 +25,9 @@ LAYERS: dict[str, str] = {
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report.record
-        report report.dispatch report.pull report.admit report.implement report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
+        report.comment report.record report report.publish report.dispatch report.pull report.admit report.implement report.accept report.design report.html
+        report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
-        report.comment
         report.terminal
     """,
     "the loop": """
@@ -40,7 +39,7 @@ LAYERS: dict[str, str] = {
         steps.report steps.review steps.status
     """,
     "adapters": """
-        forges forges.github_actions forges.local forges.github forges.github_review forges.github_client forges.github_wire forges.github_errors
+        forges forges.github_actions forges.local forges.github forges.github_review forges.github_look forges.github_client forges.github_wire forges.github_errors
         forges.github_place forges.workspace forges.remote implementers implementers.ladder implementers.agent implementers.chat models models.anthropic_api
         models.openai_api models.call models.scripted models.row reviewers reviewers.architect reviewers.judgement
         reviewers.pages reviewers.rules reviewers.checks reviewers.teaching
@@ -49,6 +48,7 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
+        risky
         provenance
         parcel prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         tries
@@ -58,8 +58,7 @@ LAYERS: dict[str, str] = {
         cgroup covers listeners workflows
     """,
     "words": """
-        lessons_pull
-        remarks markdown seal
+        lessons_pull github_settings examined remarks markdown seal redact
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths

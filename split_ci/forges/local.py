@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from split_ci.config import Config
+    from split_ci.examined import Finding
     from split_ci.git import Repo
+    from split_ci.github_settings import Needs
     from split_ci.ports import Proposal, T
     from split_ci.verdict import Verdict
 
@@ -47,6 +49,10 @@ class Local:
     def ensure_pull(self, proposal: Proposal) -> Pull:
         """The branch: there is nothing beside it to open."""
         return Pull(None, "", proposal.head, "open", branch=proposal.branch)
+
+    def examine(self, needs: Needs) -> tuple[Finding, ...]:  # noqa: ARG002 - the port
+        """There is nothing but git."""
+        return ()
 
     def close_pull(self, branch: str, word: str) -> Pull | None:  # noqa: ARG002 - the port
         """None: there is nothing beside the branch to close."""

@@ -21,6 +21,7 @@ from split_ci.errors import Refused, UsageError, WorldError
 from split_ci.meter import Meter, Upstream
 from split_ci.ports import Attempt, Message, Outcome
 from split_ci.prompts import read_prompt
+from split_ci.redact import redacted
 from split_ci.sandbox import HOME, Bind, Sandbox, environment
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ class Agent:
         notes += [note for note in (run.mismatch(self.name), run.unknown()) if note]
         if self._open() and not reason:
             notes.append("it ran without a sandbox")
-        return "; ".join(notes)
+        return redacted("; ".join(notes), self._upstream.key)
 
 
 class Run(NamedTuple):

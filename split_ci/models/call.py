@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci.caps import CallFailed
 from split_ci.errors import UsageError
 from split_ci.ports import Usage
+from split_ci.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +36,13 @@ class Line(NamedTuple):
     def __repr__(self) -> str:
         return f"Line({self.name}, {self.url})"
 
+    def clean(self, reply: Reply) -> Reply:
+        """An answer without the key: a server that echoes it must not put it into files, journals or the next prompt."""
+        return reply._replace(text=redacted(reply.text, self.key), model=redacted(reply.model, self.key))
+
     def redacted(self, text: str) -> str:
         """A server's words on one line, without the key, cut."""
-        return " ".join(text.replace(self.key, "***").split())[:SAID]
+        return " ".join(redacted(text, self.key).split())[:SAID]
 
 
 class Attempts(threading.local):
@@ -93,7 +98,7 @@ def within(seconds: float | None, line: Line, errors: ModuleType, attempts: Atte
         attempts.count = 0
         try:
             reply = ask()
-            said.append(reply._replace(usage=reply.usage._replace(calls=max(1, attempts.count))))
+            said.append(line.clean(reply)._replace(usage=reply.usage._replace(calls=max(1, attempts.count))))
         except Exception as error:  # noqa: BLE001 - carried to the caller's thread: ours are raised there again
             faults.append(_fault(error, line, errors, attempts.count) if _foreign(error, errors) else error)
 

@@ -36,6 +36,7 @@ class Told(NamedTuple):
     entries: Sequence[Entry]
     sandbox: str = ""
     architect: Price | None = None
+    conflicts: Sequence[str] = ()  # paths that the default branch has changed since, so that it can't be merged
 
     @property
     def round(self) -> int:
@@ -62,6 +63,10 @@ def _warnings(told: Told) -> Iterable[str]:
     if spec.waive:
         meant = "; ".join(f"`{each}` ({CODES[each].title})" for each in spec.waive if each in CODES)
         yield f"> [!NOTE]\n> **Waived by the spec:** {meant}."
+    if told.conflicts:
+        where = _names(told.conflicts)
+        said = f"the default branch changed {where} since. The box *anew* helps."
+        yield f"> [!WARNING]\n> **Can't be merged as it is:** {said}"
     if told.sandbox == "none" and any(one.kind == "run" for one in spec.accept):
         yield "> [!WARNING]\n> **The criteria ran without a sandbox:** they could reach the network and other files."
 
@@ -108,8 +113,8 @@ def _criteria(told: Told) -> str:
     rows = ["| | criterion | before | after | seconds |", "|---|---|---|---|---:|"]
     for asked in told.spec.accept[:MAX_ROWS]:
         one = known.get(asked.id)
-        before = "✅ passes" if asked.guard else "❌ fails" if one and one.red else "not known"
-        after = "✅ passes" if one and one.green else "❌ fails" if one and one.green is False else "not known"
+        before = "🟢 passes" if asked.guard else "🔴 fails" if one and one.red else "not known"
+        after = "🟢 passes" if one and one.green else "🔴 fails" if one and one.green is False else "not known"
         seconds = f"{one.seconds:.1f}" if one else ""
         guard = " (guard)" if asked.guard else ""
         rows.append(f"| {asked.id} | {_cell(str(asked))}{guard} | {before} | {after} | {seconds} |")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -39,7 +40,8 @@ Objection = Callable[["Spec", str], str]  # a spec and its base: why no result o
 class Job(NamedTuple):
     """One spec to implement on a base. The other fields are a later round's: what is there, and what is wrong with it.
 
-    `red`: criteria of an earlier accept that are not as required. `spent`: what earlier rounds cost.
+    `red`: criteria of an earlier accept that are not as required; `made`: what that result changed, which is gone on from.
+    `spent`: what earlier rounds cost.
     """
 
     spec: Spec
@@ -50,6 +52,7 @@ class Job(NamedTuple):
     red: tuple[CriterionResult, ...] = ()
     spent: Usage = Usage()
     reason: str = ""  # anything more that the next rung should know
+    made: tuple[Changed, ...] = ()
 
 
 class Made(NamedTuple):
@@ -124,7 +127,9 @@ def _starts(repo: Repo, jobs: Sequence[Job]) -> list[Start]:
             exact, applied = derive(job.spec, tree)
             drifts = tuple(left.drifts(applied, tree))
             before: Mapping[str, File | None] = applied.files
-            if job.parent and job.parent != job.base:
+            if job.made:
+                before = {change.path: change.file for change in job.made}
+            elif job.parent and job.parent != job.base:
                 before = _between(repo, job, repo.tree(job.parent, objects))
             found.append(Start(job, exact, applied, drifts, before))
     return found
@@ -292,8 +297,9 @@ def _topic(run: Run, job: Job, name: str, reasons: Sequence[str]) -> str:
     model = run.config.models.get(name)
     asked = (model.api, model.model, model.base_url) if model else name
     red = [(one.id, one.red, one.green) for one in job.red]
+    made = [(one.path, one.file and (one.file.mode, sha256(one.file.data).hexdigest())) for one in job.made]
     findings = [(one.path, one.line, one.message, one.quote) for one in job.findings]
-    parts = (job.spec.digest, job.base, job.parent, job.round, name, asked, red, findings, job.reason, reasons)
+    parts = (job.spec.digest, job.base, job.parent, job.round, name, asked, red, made, findings, job.reason, reasons)
     return topic_of("implementer", *parts)
 
 

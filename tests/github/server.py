@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.github import actions, comments, git_http, openapi, pulls, repos, reviews, statuses
+from tests.github import actions, comments, git_http, openapi, pulls, repos, reviews, settings, statuses
 from tests.github.faults import Answer
 from tests.github.routes import DOCS, ROUTES, Asked, No, Said
 from tests.github.world import World
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.github.faults import Fault
     from tests.github.world import Actor
 
-NOUNS = (repos, pulls, comments, reviews, statuses, actions)  # each has put its endpoints into the table
+NOUNS = (repos, pulls, comments, reviews, settings, statuses, actions)  # each has put its endpoints into the table
 
 
 class Line(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tests.builders import git
@@ -73,6 +74,30 @@ class Status(NamedTuple):
     at: str
 
 
+@dataclass
+class Settings:
+    """What an administrator set. Secrets are names alone."""
+
+    archived: bool = False
+    enabled: bool = True
+    allowed: str = "all"
+    default_rights: str = "read"
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
+    environments: dict[str, Environment] = field(default_factory=dict)
+    workflows: dict[str, str] = field(default_factory=dict)  # file name -> state
+    protected: bool = False
+    rules: dict[str, list[str]] = field(default_factory=dict)  # branch, or `split-ci/` for all of the bot's -> types
+
+
+class Environment(NamedTuple):
+    """`branches` None: any; () is every protected one."""
+
+    branches: tuple[str, ...] | None = ("main",)
+    secrets: tuple[str, ...] = ()
+    reviewers: bool = False
+
+
 class World:
     """One repository, its people, and everything that the API can say of it."""
 
@@ -90,6 +115,7 @@ class World:
         self.engine = Engine()
         self.reviews: list[Review] = []
         self.remarks: list[Remark] = []
+        self.settings = Settings()
         self.lock = threading.RLock()
         self._seconds = 0
         self._ids = 10_000

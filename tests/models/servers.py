@@ -70,8 +70,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[Server]:
-    server = Server(*answers)
+def serving(*answers: Answer, server: Server | None = None) -> Iterator[Server]:
+    server = server or Server(*answers)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
