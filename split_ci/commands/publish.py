@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from split_ci.changeset import Changeset
     from split_ci.config import Config
     from split_ci.git import Repo
-    from split_ci.ports import Proposal, Pull
+    from split_ci.ports import Proposal
     from split_ci.results import Results
     from split_ci.spec import Spec
     from split_ci.steps.publish import Published
     from split_ci.store import Quarantine
 
+FORMATS = ("github",)
 SUMMARY = "turn a changeset whose criteria are green into a branch"
 FORMATS = ("github",)
 
@@ -46,6 +47,7 @@ def run(args: Namespace) -> int:
     from split_ci.git import Repo
     from split_ci.handoff import given_specs, read_changeset, read_results, same_base
     from split_ci.ports import Outcome
+    from split_ci.report.publish import show
     from split_ci.steps.gate import gate
     from split_ci.steps.publish import held_by, publish
     from split_ci.store import Quarantine
@@ -78,7 +80,7 @@ def run(args: Namespace) -> int:
         pull = forge.ensure_pull(proposal) if proposal else None
     except Refused as refusal:
         published = published._replace(outcome=Outcome("blocked", refusal.message))
-    return _tell(args.format, changeset, published, pull)
+    return show(args.format, changeset, results, published, pull)
 
 
 def _proposal(
@@ -107,6 +109,7 @@ def _proposal(
         conflicts=merge_trees(quarantine, tip, published.head).conflicts if tip and joined else (),
     )  # fmt: skip
     return Proposal(published.branch, published.head, spec.title, pull_body(told))
+<<<<<<< HEAD
 
 
 def _tell(form: str, changeset: Changeset, published: Published, pull: Pull | None) -> int:
@@ -134,3 +137,5 @@ def _tell(form: str, changeset: Changeset, published: Published, pull: Pull | No
     else:
         say("\n".join(map(visible, lines)))
     return 0 if outcome.name in ("done", "unchanged") else 1
+=======
+>>>>>>> af15e3c4a02b77d35a6e6d49947e77ec4a32e68c

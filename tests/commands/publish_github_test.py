@@ -220,7 +220,7 @@ def test_a_base_that_moved_on_is_not_merged_and_a_conflict_is_said(hub: Hub) -> 
     assert "Can't be merged" not in body(hub)
     hub.land({"a.txt": "two\n"})
     hub.publish()
-    assert "**Can't be merged as it is:** the default branch changed `a.txt` since." in body(hub)
+    assert "**Can't be merged as it is:** the default branch changed `a.txt` since:" in body(hub)
 
 
 def test_a_repository_that_was_renamed(hub: Hub) -> None:
@@ -322,6 +322,22 @@ def test_what_stops_it_is_said_and_mended(hub: Hub, name: str) -> None:
     assert hub.publish()["pull"] == 1
     assert hub.server.writes.count("POST /pulls") <= 2
     assert leftovers(hub.repo) == []
+
+
+def test_the_outputs_of_a_workflows_step(hub: Hub) -> None:
+    hub.make()
+    out, summary = hub.root / "out", hub.root / "summary"
+    done = hub.cli(*PUBLISH, "--format", "github", GITHUB_OUTPUT=str(out), GITHUB_STEP_SUMMARY=str(summary))
+    assert out.read_text() == f"outcome=done\nbranch=split-ci/one\nhead={hub.refs()[ONE]}\npull=1\n"
+    assert "### one: done\n\n#1\n" in summary.read_text()
+    assert "| a1 | `a.txt contains 'uno'` | yes | yes |" in summary.read_text()
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("::stop-commands::")
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    a_person_closes(hub)
+    out.unlink()
+    hub.cli(*PUBLISH, "--format", "github", GITHUB_OUTPUT=str(out), GITHUB_STEP_SUMMARY=str(summary), code=1)
+    assert out.read_text() == "outcome=blocked\nbranch=\nhead=\npull=\n"
 
 
 def test_status_shows_pull_requests(hub: Hub) -> None:

@@ -160,8 +160,9 @@ class Actions:
         *,
         variables: Mapping[str, str] | None = None,
         id_: int | None = None,
+        until: str = "",
     ) -> Run:
-        """Runs a workflow of the default branch to its end, as of an event on that branch."""
+        """Runs a workflow of the default branch to its end, as of an event on that branch; `until` is the last job of it."""
         self.runs += 1
         id_ = id_ or self.runs
         work = self.folder / f"runs/{self.runs}"
@@ -178,7 +179,7 @@ class Actions:
             },
         )
         done = subprocess.run(
-            [ACT, event, "--json", "-C", clone, "-W", work / workflow, "-e", work / "event.json", *self._options(work),
+            [ACT, event, "--json", "-C", clone, "-W", work / workflow, "-e", work / "event.json", *self._options(work), *(["-j", until] if until else []),
              *_pairs("--var", variables or {}), "--secret-file", work / "secrets",
              *_pairs("--env", {**self.env, "GITHUB_RUN_ID": str(id_)})],
             env={"PATH": os.defpath + ":/usr/local/bin", "HOME": str(self.folder / "home")},

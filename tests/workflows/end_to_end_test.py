@@ -31,7 +31,6 @@ CONFIG = """\
 models:
   cheap: {{api: openai, model: small-1, base_url: "{cheap}/v1", key: CHEAP_KEY, price: {{input: 0.1, output: 0.4}}}}
   strong: {{api: anthropic, model: large-1, base_url: "{strong}", key: STRONG_KEY, price: {{input: 3, output: 15}}}}
-architect: strong
 implementers: [exact, cheap]
 """
 TEXT = "Write a word that stands alone in capitals too. A review found it in small letters only."
@@ -111,10 +110,16 @@ def test_an_exact_spec_becomes_a_reviewed_pull_request_at_no_cost(tmp_path: Path
         before = everything(there)
         again, none = there.dispatch("schedule")
         assert (again.jobs, none) == ({"recover": "success", "dispatch": "success"}, [])
-        by_hand = there.actions.run("workflow_dispatch", "split-ci-spec.yml", {"spec": "good"})
+        by_hand = there.by_hand({"spec": "good"})
         assert (by_hand.jobs, by_hand.call("admit").output.splitlines()[0]) == ({"admit": "success"}, "go=false")
         assert everything(there) == before
-        every = [looked, run, again, by_hand]
+
+        newest = there.push({"b.txt": "b\n"})
+        anew = there.by_hand({"pull": "1", "anew": "true"})
+        assert anew.jobs == dict.fromkeys(JOBS, "success"), anew.log
+        assert git(there.bare, "rev-parse", "split-ci/good^") == newest
+        assert [(pull.number, pull.head_sha) for pull in world.pulls] == [(1, there.refs()["refs/heads/split-ci/good"])]
+        every = [looked, run, again, by_hand, anew]
         each_step_held_its_own(every)
     nothing_leaked(there, every, seen, {"the token": TOKEN})
 
@@ -129,7 +134,7 @@ def test_a_cheap_model_types_and_an_architect_sends_back_teaches_and_approves(tm
         serving(*(said("anthropic", text) for text in judgements)) as strong,
         hub(
             tmp_path,
-            {"a.txt": "one\n", ".split-ci.yaml": CONFIG.format(cheap=cheap.url, strong=strong.url)},
+            {"a.txt": "one\n", ".split-ci.yaml": CONFIG.format(cheap=cheap.url, strong=strong.url) + "architect: strong\n"},
             KEYS,
             Setting("main", implementer_keys=("CHEAP_KEY",), architect_keys=("STRONG_KEY",)),
         ) as there,
@@ -183,11 +188,36 @@ def test_a_run_that_could_not_open_its_pull_request_is_taken_up_where_it_stopped
         assert (world.pulls, world.reviews, world.statuses) == ([], [], [])
 
         world.actions_may_open_pulls = True
-        by_hand = there.actions.run("workflow_dispatch", "split-ci-spec.yml", {"spec": "good"})
+        by_hand = there.by_hand({"spec": "good"})
         assert by_hand.jobs == dict.fromkeys(JOBS, "success"), by_hand.log
         assert there.refs()["refs/heads/split-ci/good"] == head
         assert [pull.head_sha for pull in world.pulls] == [review.commit for review in world.reviews] == [head]
         assert len(ledger(there)) == 2  # the attempt and its review, each once
+
+
+def test_what_a_cancelled_run_had_paid_for_is_recorded_and_not_paid_again(tmp_path: Path) -> None:
+    with (
+        serving(said("openai", block("uno"))) as cheap,
+        hub(
+            tmp_path,
+            {"a.txt": "one\n", ".split-ci.yaml": CONFIG.format(cheap=cheap.url, strong=cheap.url)},
+            KEYS,
+            Setting("main", implementer_keys=("CHEAP_KEY",)),
+        ) as there,
+    ):
+        there.push({"specs/good.md": INSTRUCT})
+        cancelled = there.by_hand({"spec": "good"}, until="implement")
+        assert cancelled.jobs == {"admit": "success", "implement": "success"}, cancelled.log
+        assert (len(cheap.asked), ledger(there)) == (1, [])
+        looked, none = there.dispatch("schedule")
+        assert (looked.jobs, none) == ({"recover": "success", "dispatch": "success"}, []), looked.log
+        assert [(line["role"], line["usage"]["calls"]) for line in ledger(there)] == [("implementer", 1)]
+        assert "refs/split-ci/attempts/good/1" in there.refs()
+
+        by_hand = there.by_hand({"spec": "good"})
+        assert by_hand.jobs == dict.fromkeys(JOBS, "success"), by_hand.log
+        assert len(cheap.asked) == 1
+        assert [(line["role"], line["usage"]["calls"]) for line in ledger(there)] == [("implementer", 1), ("architect", 0)]
 
 
 def test_in_a_pause_nothing_is_started_and_nothing_goes_on(tmp_path: Path) -> None:

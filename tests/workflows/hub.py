@@ -33,16 +33,23 @@ class Hub(NamedTuple):
         looked = self.actions.run(event, "split-ci-dispatch.yml", variables=variables)
         return looked, self.settle()
 
-    def settle(self) -> list[Run]:
+    def by_hand(self, inputs: Mapping[str, str], *, until: str = "") -> Run:
+        """A run that a person starts; `until` is the job after which somebody cancels it."""
+        self.github.world.engine.add(self.github.world, inputs)
+        (run,) = self.settle(until)
+        return run
+
+    def settle(self, until: str = "") -> list[Run]:
         """Runs what is queued."""
         world = self.github.world
         done = []
         for run in [each for each in world.engine.runs if each.status == "queued"]:
             run.status = "in_progress"
-            ran = self.actions.run("workflow_dispatch", "split-ci-spec.yml", run.inputs, id_=run.id)
+            ran = self.actions.run("workflow_dispatch", "split-ci-spec.yml", run.inputs, id_=run.id, until=until)
             for folder in sorted((self.actions.artifacts / str(run.id)).glob("*")):
                 world.engine.leave(world, run, folder.name, {path.name: path.read_bytes() for path in folder.iterdir()})
             run.status, run.conclusion = "completed", "failure" if "failure" in ran.jobs.values() else "success"
+            run.conclusion = "cancelled" if until else run.conclusion
             run.jobs += [(run.attempt, name, result) for name, result in ran.jobs.items()]
             done.append(ran)
         return done
