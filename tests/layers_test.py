@@ -25,14 +25,9 @@ LAYERS: dict[str, str] = {
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-<<<<<<< HEAD
-        report.comment report.record report report.dispatch report.pull report.admit report.implement report.accept report.design report.html
+        report.comment report.record report report.publish report.dispatch report.pull report.admit report.implement report.accept report.design report.html
         report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
         report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
-=======
-        report.comment report.record report report.dispatch report.publish report.pull report.admit report.implement report.github report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
-        report.init report.land report.plan report.problems report.review report.run report.status report.bill report.charts
->>>>>>> af15e3c4a02b77d35a6e6d49947e77ec4a32e68c
         report.terminal
     """,
     "the loop": """

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("github",)
 SUMMARY = "turn a changeset whose criteria are green into a branch"
-FORMATS = ("github",)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -109,33 +108,3 @@ def _proposal(
         conflicts=merge_trees(quarantine, tip, published.head).conflicts if tip and joined else (),
     )  # fmt: skip
     return Proposal(published.branch, published.head, spec.title, pull_body(told))
-<<<<<<< HEAD
-
-
-def _tell(form: str, changeset: Changeset, published: Published, pull: Pull | None) -> int:
-    from split_ci.report import github
-    from split_ci.report.terminal import say, say_json, visible
-
-    outcome = published.outcome
-    reason = f": {outcome.reason}" if outcome.reason else ""
-    where = f" {published.head[:12]} on {published.branch}" if published.head else ""
-    lines = [f"{published.id}: {outcome.name}{where}{reason}", *([f"  {pull.url}"] if pull and pull.url else [])]
-    if form == "json":
-        say_json({
-            "id": published.id, "outcome": outcome.name, "reason": outcome.reason, "branch": published.branch,
-            "base": changeset.base, "head": published.head, "attempt": published.attempt,
-            "pull": pull.number if pull else None, "url": pull.url or None if pull else None,
-        })  # fmt: skip
-    elif form == "github":
-        shown = outcome.name in ("done", "unchanged")
-        branch, head = (published.branch, published.head) if shown else (None, None)
-        github.outputs({"outcome": outcome.name, "branch": branch, "head": head, "pull": pull.number if pull else None})
-        said = [f"### {published.id}: {outcome.name}", "", github.cell(outcome.reason), pull.url if pull else "", ""]
-        github.summary(line for line in said)
-        with github.no_commands():
-            say("\n".join(map(visible, lines)))
-    else:
-        say("\n".join(map(visible, lines)))
-    return 0 if outcome.name in ("done", "unchanged") else 1
-=======
->>>>>>> af15e3c4a02b77d35a6e6d49947e77ec4a32e68c

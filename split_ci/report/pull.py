@@ -64,14 +64,9 @@ def _warnings(told: Told) -> Iterable[str]:
         meant = "; ".join(f"`{each}` ({CODES[each].title})" for each in spec.waive if each in CODES)
         yield f"> [!NOTE]\n> **Waived by the spec:** {meant}."
     if told.conflicts:
-<<<<<<< HEAD
         where = _names(told.conflicts)
         said = f"the default branch changed {where} since. The box *anew* helps."
         yield f"> [!WARNING]\n> **Can't be merged as it is:** {said}"
-=======
-        changed = f"the default branch changed {_names(told.conflicts)} since: the box *anew* helps."
-        yield f"> [!WARNING]\n> **Can't be merged as it is:** {changed}"
->>>>>>> af15e3c4a02b77d35a6e6d49947e77ec4a32e68c
     if told.sandbox == "none" and any(one.kind == "run" for one in spec.accept):
         yield "> [!WARNING]\n> **The criteria ran without a sandbox:** they could reach the network and other files."
 
