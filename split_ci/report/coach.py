@@ -25,6 +25,8 @@ def show_coached(done: Coached, form: str) -> None:
         say(f"taught {each}")
     for each in done.reinforced:
         say(f"taught again {each}")
+    for each in done.contradicted:
+        say(f"doubted {each}")
     for each in done.refused:
         say(paint(visible(f"refused {each}"), "red"))
     if done.commit:
