@@ -34,6 +34,11 @@ def title_of(id_: str, digest: str) -> str:
     return f"split-ci {id_} {digest}"
 
 
+def names(title: str) -> tuple[str, str]:
+    """The spec's id and digest in a run's title; "" where it has none."""
+    return _of(title, ())
+
+
 def flights(runs: Sequence[WorkflowRun], pulls: Sequence[Pull]) -> Flights:
     """What the listed runs say, in whatever order they come."""
     active: dict[str, WorkflowRun] = {}

@@ -81,6 +81,13 @@ def _recorded(repo: Repo, head: str, commit: str) -> Iterator[None]:
             os.unlink(path)
 
 
+def forget(repo: Repo) -> None:
+    """Removes what a killed run had said of a move that was made all the same: HEAD is elsewhere by now."""
+    with suppress(OSError, ValueError, KeyError, TypeError), open(_record(repo), encoding="ascii") as file:
+        if json.load(file)["from"] != repo.commit_or_none("HEAD"):
+            os.unlink(file.name)
+
+
 def _settle(repo: Repo, head: str, env: Mapping[str, str]) -> bool:
     """Undoes what a git that was killed had written of a move from this commit. True where there was one.
 

@@ -94,7 +94,8 @@ def teachers(lesson: Lesson) -> list[list[tuple[str, str]]]:
 
 def reinforced(known: Lesson, again: Lesson) -> Lesson:
     """A lesson that was taught once more. Taught again by the same reviews, it stays as it is."""
-    new = [t for t in teachers(again) if t not in teachers(known)]
+    before = [_review(teacher) for teacher in teachers(known)]
+    new = [teacher for teacher in teachers(again) if _review(teacher) not in before]
     if not new:
         return known
     kept = [*teachers(known), *new][-MAX_TEACHERS:]
@@ -112,6 +113,11 @@ def contradicted(known: Lesson, review: Sequence[tuple[str, str]]) -> Lesson | N
         return None
     kept = [*teachers(known), list(review)][-MAX_TEACHERS:]
     return known._replace(taught=1, taught_by=tuple(pair for t in kept for pair in t))
+
+
+def _review(teacher: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What a review is known by; where it was shown is no part of it."""
+    return [pair for pair in teacher if pair[0] != "pull"]
 
 
 def normalised(lesson: Lesson) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from split_ci.errors import Refused
 from split_ci.plain import visible
 from split_ci.store import RefUpdate
-from split_ci.verdict import dump, load
+from split_ci.verdict import DECIDED, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REVIEWS = "refs/notes/split-ci-review"
-DECIDED = {"approve": "approved", "request_changes": "changes requested", "incomplete": "incomplete"}
 
 
 def note_ids(repo: Repo, at: str) -> dict[str, str]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 from split_ci.tree import Entry, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from split_ci.changeset import Changed
     from split_ci.errors import WorldError
+    from split_ci.examined import Finding
     from split_ci.git import Repo
+    from split_ci.github_settings import Needs
     from split_ci.lesson import Lesson
     from split_ci.results import Results
     from split_ci.spec import Spec
@@ -239,6 +241,16 @@ class Pull(NamedTuple):
     withdrawn: bool = False
 
 
+class Shown(NamedTuple):
+    """What a review came to where it is shown: how many remarks it put onto lines and into its body, how many are fixed."""
+
+    url: str = ""
+    inline: int = 0
+    listed: int = 0
+    fixed: int = 0
+    left: tuple[str, ...] = ()  # what a person edited, and is left alone
+
+
 class Forge(Protocol):
     """Where results are shown, and where refs live. `local` has no pull requests: a branch is enough.
 
@@ -267,7 +279,13 @@ class Forge(Protocol):
         """Opened, or brought up to date. Refused where a person closed it, or where it is a stranger's."""
         ...
 
-    def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None: ...
+    def ensure_review(self, verdict: Verdict, lines: Mapping[str, tuple[range, ...]]) -> Shown:
+        """One review for each head, with remarks on those `lines` (of the diff). Refused where the head has moved on."""
+        ...
+
+    def examine(self, needs: Needs) -> Iterable[Finding]:
+        """What the forge's settings lack, for `doctor`. It only looks."""
+        ...
 
     def close_pull(self, branch: str, word: str) -> Pull | None:
         """Closes the open one of a branch, with a word; None where there is none."""
@@ -292,6 +310,7 @@ class Artifact(NamedTuple):
     name: str
     size_bytes: int
     expired: bool
+    digest: str = ""  # `sha256:…` of the zip, where the forge says it
 
 
 class Workflows(Protocol):

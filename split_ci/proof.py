@@ -62,6 +62,7 @@ def source_of(repo: Repo, *, staged: bool = False, at: str | None = None) -> Sou
         return _by_hand(repo)
     tree: Tree = repo.index_tree() if at is None else repo.tree(repo.commit(at))
     config = read_config(tree)
+    _is_folder(tree, config.specs)
     found = tuple(pending(tree, config.specs))
     _warm(file.path for file in found)
     return Source(tree, config, found, lambda file: _blob(tree, file), landed(tree, config.specs))
@@ -83,6 +84,11 @@ def _by_hand(repo: Repo) -> Source:
         raise UsageError("there is no work tree here", hint="split-ci check --at HEAD")
     tree, config = repo.index_tree(), find_config(repo)
     folder = os.path.join(repo.root, config.specs)
+    _is_folder(tree, config.specs)
+    if os.path.lexists(folder) and os.path.realpath(folder) != os.path.join(os.path.realpath(repo.root), config.specs):
+        raise UsageError(f"{config.specs}: a symlink is not followed", hint="make it a folder")
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise UsageError(f"{config.specs}: specs are looked for in a folder, and this is none", hint="make it a folder")
     listed = _listing(folder) if os.path.isdir(folder) else {}
     _warm(listed)
     done = landed(tree, config.specs)
@@ -91,6 +97,15 @@ def _by_hand(repo: Repo) -> Source:
             listed[name] = Entry(entry.mode, _blob_id(os.path.join(folder, name), repo.object_format))
     found = tuple(sort_out(listed, done, config.specs))
     return Source(tree, config, found, lambda file: _text(os.path.join(repo.root, file.path)), done)
+
+
+def _is_folder(tree: Tree, folder: str) -> None:
+    """Raises UsageError where something else is called as the folder of specs is, or lies on the way to it."""
+    parts = folder.split("/")
+    for here in ("/".join(parts[:n]) for n in range(1, len(parts) + 1)):
+        entry = tree.entry(here)
+        if entry is not None and entry.mode != FOLDER:
+            raise UsageError(f"{here}: specs are looked for in a folder, and this is none", hint="make it a folder")
 
 
 def _listing(folder: str) -> dict[str, Entry]:

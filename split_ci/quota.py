@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from split_ci.caps import caps_of
 from split_ci.following import rungs
+from split_ci.left import instructs
 
 if TYPE_CHECKING:
     from split_ci.settings import Config
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def ceiling_usd(spec: Spec | None, config: Config) -> float:
     """The most that one run of a spec may cost, by its caps; of an unknown one, what any spec may cost."""
     usd = config.limits.usd if spec is None else caps_of(spec.limits, config.limits).usd
-    implementer = spec is None or bool(rungs(spec, config))
+    implementer = spec is None or bool(rungs(spec, config) and (instructs(spec) or spec.allow))
     return usd * (implementer + (config.architect != "rules"))
 
 

@@ -89,7 +89,7 @@ class Results(NamedTuple):
         if not self.criteria:
             return "there is no criterion"
         wrong = next(iter(self.wrong), None)
-        return f"{wrong.id} ({wrong.run}): {wrong.reason or 'not as required'}" if wrong else ""
+        return f"{wrong.id} ({' '.join(wrong.run.split())}): {wrong.reason or 'not as required'}" if wrong else ""
 
 
 def dump(results: Results) -> str:

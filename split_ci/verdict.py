@@ -19,6 +19,7 @@ Decision = Literal["approve", "request_changes", "incomplete"]
 Cause = Literal["implementer", "spec", "environment", "lesson"]
 
 DECISIONS = ("approve", "request_changes", "incomplete")
+DECIDED = {"approve": "approved", "request_changes": "changes requested", "incomplete": "incomplete"}
 CAUSES = ("implementer", "spec", "environment", "lesson")
 CRITERION_DECISIONS = ("met", "not_met", "unknown")
 FILE_DECISIONS = ("ok", "change", "")

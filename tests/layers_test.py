@@ -20,27 +20,26 @@ LAYERS: dict[str, str] = {
         __main__ main
     """,
     "commands": """
-        commands commands.admit commands.accept commands.audit commands.check commands.coach commands.comment commands.demo commands.design commands.doctor
-        commands.dispatch
+        commands commands.admit commands.accept commands.audit commands.check commands.coach commands.comment commands.demo commands.design commands.doctor commands.dispatch
         commands.drop commands.explain commands.gate commands.init commands.land commands.new commands.plan
         commands.publish commands.record commands.report commands.review commands.run commands.implement commands.status
     """,
     "report": """
-        report report.dispatch report.pull report.admit report.implement report.github report.accept report.design report.html report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
-        report.init report.land report.plan report.problems report.review report.run report.status report.bill report.charts
+        report.comment report.record report report.publish report.dispatch report.pull report.admit report.implement report.accept report.design report.html
+        report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
+        report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
         report.terminal
     """,
     "the loop": """
-        dispatch foresee lane selection rounds kept
+        dispatch foresee lane selection rounds kept recording
     """,
     "steps": """
-        steps steps.admit steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.gate
-        steps.due
+        steps steps.admit steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.due steps.gate
         steps.implement steps.init steps.land steps.lessons steps.new steps.plan steps.publish steps.record
         steps.report steps.review steps.status
     """,
     "adapters": """
-        forges forges.github_actions forges.local forges.github forges.github_client forges.github_wire forges.github_errors
+        forges forges.github_actions forges.local forges.github forges.github_review forges.github_look forges.github_client forges.github_wire forges.github_errors
         forges.github_place forges.workspace forges.remote implementers implementers.ladder implementers.agent implementers.chat models models.anthropic_api
         models.openai_api models.call models.scripted models.row reviewers reviewers.architect reviewers.judgement
         reviewers.pages reviewers.rules reviewers.checks reviewers.teaching
@@ -49,15 +48,18 @@ LAYERS: dict[str, str] = {
         implementers.exact
     """,
     "ground": """
+        risky
         provenance
-        prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
+        parcel prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         tries
+        hunks
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
         proc starting branches ledger notes store forward refs intent git apart stream
         cgroup covers listeners workflows
     """,
     "words": """
-        redact bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
+        lessons_pull github_settings examined remarks markdown seal redact
+        bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
         rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
         invisible spec criterion frontmatter sections blocks change escapes patch shell

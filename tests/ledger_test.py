@@ -32,7 +32,7 @@ from split_ci.ledger import (
 )
 from split_ci.past import read_journal
 from split_ci.ports import Usage
-from split_ci.steps.comment import body, comment, payload
+from split_ci.steps.comment import comment
 from split_ci.store import Quarantine
 from split_ci.verdict import Finding
 from tests.builders import SOURCE, commit, git, make_repo, spec
@@ -148,7 +148,7 @@ def test_who_came_between_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_review_is_a_note_for_people_and_for_programs(tmp_path: Path) -> None:
     result = make_result(tmp_path / "r", {"a.txt": "one\n"}, spec(EDIT))
     verdict = judge(result)
-    comment(Local(result.repo), verdict)
+    comment(Local(result.repo), result.repo, [("review.json", verdict)])
     log = git(tmp_path / "r", "log", "--notes=split-ci*", "-1", result.head)
     assert "Notes (split-ci-review):" in log
     assert "split-ci review of one: approved, by rules" in log
@@ -163,7 +163,7 @@ def test_the_same_review_twice_is_one_note(tmp_path: Path) -> None:
     assert forge.ensure_reviews([judge(result)])
     before = git(tmp_path / "r", "for-each-ref")
     assert not forge.ensure_reviews([judge(result)])
-    comment(forge, judge(result))
+    comment(forge, result.repo, [("review.json", judge(result))])
     assert git(tmp_path / "r", "for-each-ref") == before
 
 
@@ -182,29 +182,10 @@ HOSTILE = Finding(
 )
 
 
-def test_foreign_text_does_nothing_in_a_comment(tmp_path: Path) -> None:
-    from markdown_it import MarkdownIt
-
+def test_foreign_characters_do_nothing_in_a_note(tmp_path: Path) -> None:
     verdict = judge(make_result(tmp_path / "r", {"a.txt": "one\n"}, spec(EDIT)))
     hostile = verdict._replace(findings=(HOSTILE,), decision="request_changes", summary=HOSTILE.message)
-    text = body(hostile)
-    html = MarkdownIt("js-default").render(text)
-    for forbidden in ("<img", "<a ", "<script", "<!--", "suggestion</code>", 'class="language-suggestion', "\x1b"):
-        assert forbidden not in html, forbidden
-    assert "@everyone" not in html.replace("<code>@everyone</code>", "")
     assert "\x1b" not in notes.review_text(hostile)
-    assert payload(hostile)["status"] == "failure"
-
-
-def test_a_comment_fits_a_forge(tmp_path: Path) -> None:
-    verdict = judge(make_result(tmp_path / "r", {"a.txt": "one\n"}, spec(EDIT)))
-    many = verdict._replace(
-        findings=tuple(Finding("a.txt", n, "x" * 4000) for n in range(1, 400)), decision="request_changes"
-    )
-    made = payload(many)
-    assert len(made["body"]) < 65_536
-    assert made["body"].endswith("the rest is in the review's file.")
-    assert len(made["comments"]) == 50
 
 
 def paid(repo: Repo) -> Entry:

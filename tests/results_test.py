@@ -36,6 +36,11 @@ def test_ok(criteria: tuple[CriterionResult, ...], ok: bool) -> None:
     assert RESULTS._replace(criteria=criteria).ok is ok
 
 
+def test_a_fault_is_one_line_whatever_the_command() -> None:
+    wrong = RESULTS.criteria[0]._replace(run="set -e\nmake\n", green=False, reason="red")
+    assert RESULTS._replace(criteria=(wrong,)).fault == "a1 (set -e make): red"
+
+
 def changed(**fields: object) -> str:
     return json.dumps(json.loads(dump(RESULTS)) | fields)
 

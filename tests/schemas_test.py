@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 import yaml
 
-from split_ci import ports, problems, verdict
+from split_ci import examined, ports, problems, verdict
 from split_ci.spec import Spec, parse_spec
-from split_ci.steps import doctor, init, plan, status
+from split_ci.steps import init, plan, status
 from tests.builders import commit, make_repo, spec, split_ci
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ ENUMERATIONS = {
     "cause": ("run", get_args(verdict.Cause)),
     "state of plan": ("plan", get_args(plan.State)),
     "state of status": ("status", status.STATES),
-    "state of doctor": ("doctor", get_args(doctor.State)),
+    "state of doctor": ("doctor", get_args(examined.State)),
     "action": ("init", get_args(init.Action)),
 }
 

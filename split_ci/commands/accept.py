@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from split_ci.spec import Spec
 
 SUMMARY = "run the criteria of a changeset on its base and on its result"
+FORMATS = ("github",)
 
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("changeset", metavar="CHANGESET", help="the file that `implement` wrote")
     parser.add_argument("--out", required=True, metavar="RESULTS", help="the file to write")
+    parser.add_argument("--sandbox", choices=("required",), help="run no command without a proved sandbox")
     parser.add_argument("--twice", action="store_true", help="run what is green on the result again: the answers must agree")
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="how many criteria at a time (default: limits.parallel)")
 
@@ -45,6 +47,8 @@ def run(args: Namespace) -> int:
         raise UsageError(f"-j {args.jobs}: at least 1")
     repo = Repo.find()
     config = find_config(repo)
+    if args.sandbox:
+        config = config._replace(sandbox=args.sandbox)
     changeset, spec = _read(args.changeset)
     repo.commit(changeset.base)
     runs = any(c.kind == "run" for c in spec.accept)
@@ -90,6 +94,7 @@ def _write(path: str, text: str) -> None:
     import tempfile
 
     folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".results-", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

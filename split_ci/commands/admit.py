@@ -37,7 +37,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     from split_ci.config import find_config
-    from split_ci.forges import build
+    from split_ci.forges import build, workflows
     from split_ci.git import Repo
     from split_ci.report.admit import show
     from split_ci.steps.admit import admit
@@ -50,8 +50,11 @@ def run(args: Namespace) -> int:
     asked = _with_id(asked, pull)
     newest = forge.pull(f"split-ci/{asked.id}")
 
+    def shown(head: str) -> bool:
+        return config.forge == "local" or workflows(repo, config, os.environ).shown(head)
+
     def work(there: Repo) -> Admitted:
-        return admit(there, config, asked, newest)
+        return admit(there, config, asked, newest, shown)
 
     show(forge.transact(repo, work), args.format)
     return 0

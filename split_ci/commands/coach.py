@@ -2,7 +2,8 @@
 
 A review's lesson is committed to `coaching.branch` (split-ci/coaching): one file, on which people decide by merging it.
 The same lesson again is counted, never doubled. Live are the lessons on the default branch, or on the branch that the
-configuration names; briefs carry those that fit, within `coaching.bytes`.
+configuration names; briefs carry those that fit, within `coaching.bytes`. On GitHub the branch has one rolling pull request:
+once it is closed, its lessons are not proposed again.
 
 examples:
   split-ci coach review.json            commit the lesson of a review
@@ -57,14 +58,17 @@ def run(args: Namespace) -> int:
 
 
 def _teach(repo: Repo, config: Config, args: Namespace) -> int:
+    import os
+
     from split_ci.commands.review import read_file
+    from split_ci.forges import build
     from split_ci.report.coach import show_coached
-    from split_ci.steps.coach import coach
+    from split_ci.steps.coach import teach
     from split_ci.verdict import MAX_BYTES, load
 
     verdicts = [load(read_file(path, MAX_BYTES), path) for path in (args.what, *args.names)]
-    done = coach(repo, config, verdicts)
-    show_coached(done, args.format)
+    done, pull = teach(build(repo, config, os.environ), repo, config, verdicts)
+    show_coached(done, pull, args.format)
     return 1 if done.refused and not done.commit else 0
 
 

@@ -1,6 +1,9 @@
 """Show a review where its result is shown: once for each head, again changes nothing. No model is asked.
 
 With the forge `local` it is a note on the result's commit: git log --notes='split-ci*' --all
+On GitHub it is one review of the pull request, with remarks on the lines that its diff shows, one summary that is kept up
+to date, and the status `split-ci/review`. It never approves and never merges. Exit 1 where the pull request has moved on,
+was closed, or is somebody else's: then nothing is posted.
 
 examples:
   split-ci comment review.json
@@ -26,34 +29,15 @@ def run(args: Namespace) -> int:
 
     from split_ci.commands.review import read_file
     from split_ci.config import find_config
-    from split_ci.errors import Refused
     from split_ci.forges import build
     from split_ci.git import Repo
-    from split_ci.report.terminal import say, say_json
-    from split_ci.steps.comment import STATUS, comment, unread
+    from split_ci.report.comment import show
+    from split_ci.steps.comment import comment
     from split_ci.verdict import MAX_BYTES, load
 
     repo = Repo.find()
-    verdicts = [load(read_file(path, MAX_BYTES), path) for path in args.reviews]
+    verdicts = [(path, load(read_file(path, MAX_BYTES), path)) for path in args.reviews]
     config = find_config(repo)
-    for path, verdict in zip(args.reviews, verdicts, strict=True):
-        if repo.commit_or_none(verdict.head) is None:
-            raise Refused(f"{path}: the result {verdict.head[:12]} is not here", hint="git fetch origin")
-        fault = unread(repo, verdict, config.specs)
-        if fault:
-            raise Refused(f"{path}: {fault}", hint="split-ci review")
-    forge = build(repo, config, os.environ)
-    for verdict in verdicts:
-        comment(forge, verdict)
-    if args.format == "json":
-        say_json(
-            {
-                "reviews": [
-                    {"id": v.id, "head": v.head, "decision": v.decision, "status": STATUS[v.decision]} for v in verdicts
-                ]
-            }
-        )
-    else:
-        for verdict in verdicts:
-            say(f"{verdict.id}: {verdict.decision} on {verdict.head[:12]}")
+    shown = comment(build(repo, config, os.environ), repo, verdicts, config.specs)
+    show([(verdict, each) for (_, verdict), each in zip(verdicts, shown, strict=True)], args.format)
     return 0

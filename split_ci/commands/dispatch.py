@@ -49,13 +49,13 @@ def run(args: Namespace) -> int:
     config = find_config(repo)
     engine, forge = workflows(repo, config, os.environ), build(repo, config, os.environ)
     paused = os.environ.get("SPLIT_CI_PAUSED", "").strip().lower() not in UNPAUSED
-    found = _look(repo, config, forge, engine, args.max_in_flight or config.limits.parallel)
+    found = look(repo, config, forge, engine, args.max_in_flight or config.limits.parallel)
     started = [] if args.dry_run or paused else start_all(engine, found.starts)
     show(found, started, args.format, paused=paused, dry_run=args.dry_run)
     return 0
 
 
-def _look(repo: Repo, config: Config, forge: Forge, engine: Workflows, most: int) -> Due:
+def look(repo: Repo, config: Config, forge: Forge, engine: Workflows, most: int) -> Due:
     from split_ci.ledger import now
     from split_ci.steps.due import Seen, due
 

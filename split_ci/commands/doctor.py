@@ -1,12 +1,16 @@
-"""Checks git, the configuration, keys, models, the hook and the sandbox; each line says how to mend it.
+"""Checks git, the configuration, keys, models, the hook, the sandbox and the forge; each line says how to mend it.
 
-It changes nothing. With `--live` each model of the configuration is asked one short question, which costs next to nothing,
-and each agent's program is started once; else nobody is asked. Exit 1 where something that is configured can't work.
+It changes nothing. With the forge `github` and a token in the environment it asks GitHub for the token's rights, the
+settings of Actions, environments and the names of their secrets, and rules for branches; an administrator's token sees all
+of them. `--offline` leaves that out. With `--live` each model of the configuration is asked one short question, which costs
+next to nothing, and each agent's program is started once; else no model is asked. Exit 1 where something that is configured
+can't work.
 
 examples:
   split-ci doctor
   split-ci doctor --live            are the keys good, the addresses right, the models there?
-  split-ci doctor --format json
+  GITHUB_TOKEN=$(gh auth token) split-ci doctor
+  split-ci doctor --offline --format json
 """
 
 from __future__ import annotations
@@ -19,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from split_ci.config import Config
-    from split_ci.steps.doctor import Finding
+    from split_ci.examined import Finding
+    from split_ci.github_settings import Needs
 
 SUMMARY = "what this machine and repository still lack"
 
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--live", action="store_true", help="ask each model one short question, and start each agent")
+    parser.add_argument("--offline", action="store_true", help="don't ask the forge")
 
 
 def run(args: Namespace) -> int:
@@ -33,10 +39,37 @@ def run(args: Namespace) -> int:
     from split_ci.steps.doctor import examine
 
     findings = examine(os.getcwd(), os.environ)
+    if not args.offline and any((each.name, each.state) == ("forge", "ok") for each in findings):
+        findings = (*findings, *_at_the_forge())
     if args.live:
         findings = (*findings, *_live())
     show(findings, as_json=args.format == "json")
     return 1 if any(finding.state == "fail" for finding in findings) else 0
+
+
+def _at_the_forge() -> tuple[Finding, ...]:
+    from split_ci.config import find_config
+    from split_ci.errors import SplitCiError
+    from split_ci.examined import Finding
+    from split_ci.forges import build
+    from split_ci.git import Repo
+
+    try:
+        repo = Repo.find()
+        config = find_config(repo)
+        return tuple(build(repo, config, os.environ).examine(_needs(config)))
+    except SplitCiError as error:
+        return (Finding("forge", "fail", error.message, error.hint),)
+
+
+def _needs(config: Config) -> Needs:
+    """The secrets that the workflows' environments have to hold, by the configuration's models."""
+    from split_ci.github_settings import Needs
+    from split_ci.implementers.ladder import keys_of
+
+    architect = config.models[config.architect].key if config.architect in config.models else None
+    wanted = {"split-ci-implementer": keys_of(config), "split-ci-architect": (architect,) if architect else ()}
+    return Needs({name: tuple(keys) for name, keys in wanted.items() if keys}, config.coaching.branch)
 
 
 def _live() -> Iterator[Finding]:
@@ -64,8 +97,8 @@ def _live() -> Iterator[Finding]:
 def _agent(config: Config, name: str, root: str) -> tuple[str | None, Finding]:
     """The name of an agent's model, and whether its program starts in the sandbox."""
     from split_ci.errors import UsageError, WorldError
+    from split_ci.examined import Finding
     from split_ci.implementers.ladder import build_agent, model_of, row_of
-    from split_ci.steps.doctor import Finding
 
     try:
         model = model_of(config, name, row_of(config, name).wires)

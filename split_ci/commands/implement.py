@@ -68,7 +68,6 @@ def run(args: Namespace) -> int:
     job = _job(repo, spec, base, args)._replace(spent=spent_before(entries, args.round))
     if job.round > 1 and not job.parent and job.round not in kept:
         raise _headless()
-    os.makedirs(os.path.dirname(os.path.abspath(args.out)), exist_ok=True)
     with ExitStack() as stack:
         journals = stack.enter_context(Journals(repo))
         quarantine = stack.enter_context(Quarantine(repo))
@@ -168,6 +167,7 @@ def _save(out: str, made: Sequence[Round]) -> None:
 def write_whole(path: str, text: str) -> None:
     """A file that is there whole or not at all, also after a loss of power."""
     half = f"{path}.{os.getpid()}.tmp"
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     try:
         with open(half, "x", encoding="utf-8", newline="") as file:
             file.write(text)

@@ -1,71 +1,75 @@
 """Put what was paid for into the ledger, and keep what it made under refs/split-ci/attempts/: whatever else failed.
 
 Takes changesets, results and reviews in any order, each told by what is in it. Again changes nothing. It also takes in
-what a run that was killed had written down of its calls.
+what a run that was killed had written down of its calls. With the forge `github` the ledger is origin's; `--recover` then
+looks for runs of the last days that were cut off before they could record what they had paid for, and reads their artifacts.
 
 examples:
   split-ci record changeset.json results.json review.json
+  split-ci record --recover
   git log --notes=split-ci --all          the ledger, a line for each attempt
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from split_ci.git import Repo
+    from split_ci.ports import Forge
+    from split_ci.recording import Left, Recovered
+    from split_ci.settings import Config
+    from split_ci.steps.record import Recorded
+
 SUMMARY = "append usage and outcomes to the ledger, keep the attempts"
-MAX_BYTES = 512 * 1024 * 1024
+FORMATS = ("github",)
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="changesets, results, reviews")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="changesets, results, reviews")
+    parser.add_argument("--recover", action="store_true", help="also what runs on the forge left that were cut off")
 
 
 def run(args: Namespace) -> int:
-    from split_ci import changeset, journal, results, verdict
+    from split_ci import journal
+    from split_ci.commands.review import read_file
+    from split_ci.config import find_config
+    from split_ci.errors import UsageError
+    from split_ci.forges import build
     from split_ci.git import Repo
-    from split_ci.report.terminal import say, say_json
-    from split_ci.steps.record import record
+    from split_ci.recording import MAX_BYTES, read_left
+    from split_ci.report.record import show
 
+    if not args.files and not args.recover:
+        raise UsageError("name the files, or --recover", hint="split-ci record changeset.json results.json")
     repo = Repo.find()
-    changesets, accepted, verdicts = [], [], []
-    for path in args.files:
-        kind, text = _read(path)
-        if kind == "changeset":
-            changesets.append(changeset.load(text))
-        elif kind == "results":
-            accepted.append(results.load(text))
-        else:
-            verdicts.append(verdict.load(text, path))
-    done = record(repo, changesets, accepted, verdicts)
-    journal.forget(repo, done.entries)
-    recovered = journal.recover(repo)
-    if args.format == "json":
-        say_json({
-            "changed": done.changed, "attempts": [e.attempt for e in done.entries], "refs": list(done.refs),
-            "recovered": [e.attempt for e in recovered],
-        })  # fmt: skip
-    else:
-        say(f"{len(done.entries)} in the ledger{'' if done.changed else ', as before'}")
-        for ref in done.refs:
-            say(f"  {ref}")
-        for entry in recovered:
-            say(f"  recovered {entry.attempt} of {entry.id}: {entry.reason}")
+    config = find_config(repo)
+    left = read_left({path: read_file(path, MAX_BYTES) for path in args.files})
+    forge = build(repo, config, os.environ)
+    recovered = _recover(repo, config, forge) if args.recover else []
+    done = _record(repo, config, forge, left) if args.files else None
+    if done:
+        journal.forget(repo, done.entries)
+    show(done, journal.recover(repo), recovered, args.format)
     return 0
 
 
-def _read(path: str) -> tuple[str, str]:
-    """A file's kind, by its own fields, and its text. Raises Refused."""
-    from split_ci.commands.review import read_file
-    from split_ci.errors import Refused
-    from split_ci.fields import read_object
+def _record(repo: Repo, config: Config, forge: Forge, left: Left) -> Recorded:
+    from split_ci.recording import record_left
 
-    text = read_file(path, MAX_BYTES)
-    fields = read_object(text, path, MAX_BYTES)
-    kinds = {"changes": "changeset", "sandbox": "results", "receipts": "review"}
-    kind = next((kind for key, kind in kinds.items() if key in fields), None)
-    if kind is None:
-        raise Refused(f"{path}: neither a changeset nor results nor a review", hint="split-ci record changeset.json")
-    return kind, text
+    return forge.transact(repo, lambda there: record_left(there, config, left))
+
+
+def _recover(repo: Repo, config: Config, forge: Forge) -> list[Recovered]:
+    """Each run by itself: what of one can't be recorded keeps none of the others."""
+    from split_ci.forges import workflows
+    from split_ci.recording import Recovered, recover
+
+    found = []
+    for run_, left, refused in recover(repo, workflows(repo, config, os.environ)):
+        done = _record(repo, config, forge, left) if any(left) else None
+        found.append(Recovered(run_, done, refused))
+    return found

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from split_ci.errors import Refused, WorldError
 from split_ci.forges.github_client import Client, Pace
+from split_ci.forges.github_look import look
 from split_ci.forges.github_place import find_place
+from split_ci.forges.github_review import Reviewed
 from split_ci.forges.remote import Remote
 from split_ci.forges.workspace import transact
+from split_ci.github_settings import findings
 from split_ci.ports import Pull
 from split_ci.pull_state import is_edited, read_state
 
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from split_ci.config import Config
+    from split_ci.examined import Finding
     from split_ci.forges.github_place import GitHubPlace
     from split_ci.git import Repo
-    from split_ci.ports import Proposal, T
+    from split_ci.github_settings import Needs
+    from split_ci.ports import Proposal, Shown, T
+    from split_ci.verdict import Verdict
 
 WITHDRAWN = "<!-- split-ci-withdrawn -->"
 PREFIX = "split-ci/"
@@ -75,8 +81,20 @@ class GitHub:
             )
         return self._updated(found, proposal)
 
-    def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+    def ensure_review(self, verdict: Verdict, lines: Mapping[str, tuple[range, ...]]) -> Shown:
+        """One review for each head of the bot's own pull request."""
+        pull = self.pull(f"{PREFIX}{verdict.id}")
+        if pull is None or pull.number is None:
+            raise Refused(f"there is no pull request of {PREFIX}{verdict.id}", hint="split-ci publish")
+        if not pull.own:
+            raise Refused(
+                f"{pull.url} is {pull.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
+            )
+        return Reviewed(self.client, pull.number, verdict, self.is_own).ensure(lines)
+
+    def examine(self, needs: Needs) -> list[Finding]:
+        """The settings of the repository, as far as the token sees them."""
+        return list(findings(look(self.client), needs))
 
     def close_pull(self, branch: str, word: str) -> Pull | None:
         """Closed with a comment that says why. What a person opened or merged stays as it is."""
@@ -94,7 +112,10 @@ class GitHub:
 
     def default_branch(self) -> str:
         """The branch that results are to be merged into."""
-        self._default = self._default or _text(self.client.get(""), "default_branch")
+        if not self._default:
+            repository = self.client.get("")
+            self._default = _text(repository, "default_branch")
+            self.client.full_name = _text(repository, "full_name")  # it may have been renamed: lists ask for the owner
         return self._default
 
     def is_own(self, user: object) -> bool:
@@ -111,11 +132,10 @@ class GitHub:
         return bool(self._login) and user.get("login") == self._login
 
     def _listed(self, branch: str, state: str) -> list[dict[str, Any]]:
-        found = self.client.pages("pulls", head=f"{self._owner()}:{branch}", state=state)
+        self.default_branch()
+        owner = self.client.full_name.partition("/")[0]
+        found = self.client.pages("pulls", head=f"{owner}:{branch}", state=state)
         return [each for each in found if self._is_here(each) and each["head"]["ref"] == branch]
-
-    def _owner(self) -> str:
-        return self.client.full_name.partition("/")[0]
 
     def _open(self, branch: str) -> Pull | None:
         found = [self._read(each) for each in self._listed(branch, "open")]
@@ -151,7 +171,7 @@ class GitHub:
         was, now = read_state(pull.body), read_state(proposal.body)
         if pull.body == proposal.body or was is None or now is None or is_edited(pull.body):
             return pull
-        if was.digest == now.digest and was.round > now.round:
+        if (was.digest, was.head) == (now.digest, now.head) and was.round > now.round:
             return pull  # an older run that was started again
         fields = {"body": proposal.body}
         if was.digest != now.digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,10 @@ class GitHubActions:
         """The zip; what is larger than its cap is not asked for."""
         if artifact.size_bytes > MOST_BYTES:
             raise WorldError(f"the artifact {artifact.name[:80]}: {artifact.size_bytes} bytes, at most {MOST_BYTES}")
-        return self._client.download(f"actions/artifacts/{artifact.id}/zip", MOST_BYTES)
+        data = self._client.download(f"actions/artifacts/{artifact.id}/zip", MOST_BYTES)
+        if artifact.digest.startswith("sha256:") and artifact.digest != f"sha256:{hashlib.sha256(data).hexdigest()}":
+            raise WorldError(f"the artifact {artifact.name[:80]}: what came is not what was handed in", again=True)
+        return data
 
     def _listed(self, **query: str) -> Iterator[WorkflowRun]:
         where = {"branch": self._branch(), "event": EVENT, **query}
@@ -118,8 +122,9 @@ def _run(value: Mapping[str, Any]) -> WorkflowRun:
 
 def _artifact(value: Mapping[str, Any]) -> Artifact:
     return Artifact(
-        _field(value, "id", int), _field(value, "name", str), _field(value, "size_in_bytes", int), bool(value.get("expired"))
-    )
+        _field(value, "id", int), _field(value, "name", str), _field(value, "size_in_bytes", int),
+        bool(value.get("expired")), str(value.get("digest") or ""),
+    )  # fmt: skip
 
 
 def _field(value: Any, key: str, kind: type) -> Any:  # noqa: ANN401 - foreign JSON

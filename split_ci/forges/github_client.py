@@ -228,15 +228,18 @@ class Client:
         if self._github is None:
             try:
                 from githubkit import GitHub, TokenAuthStrategy  # noqa: PLC0415 - 0.25 s
+                from httpx import create_ssl_context  # noqa: PLC0415
             except ImportError as error:
                 raise UsageError(
                     f"forge: github: its client is not installed ({error})", hint="pip install 'split-ci[github]'"
                 ) from None
             api = self.place.api
+            secure = api.startswith("https:")
             self._github = GitHub(
                 TokenAuthStrategy(self.place.token), base_url=api, user_agent=f"split-ci/{__version__}",
                 follow_redirects=False, timeout=self.pace.silence, http_cache=False, auto_retry=False,
-                trust_env=api.startswith("https:"),  # on loopback there is no proxy that may see the token
+                trust_env=secure,  # on loopback there is no proxy that may see the token
+                ssl_verify=create_ssl_context() if secure else False,  # once: each request would read all certificates again
                 event_hooks={"response": [lambda response: Capped.put_on(response, MAX_BYTES, self._ends)]},
             )  # fmt: skip
         return self._github

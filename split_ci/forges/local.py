@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from split_ci.branches import HEADS
 from split_ci.errors import WorldError
 from split_ci.notes import review_notes
-from split_ci.ports import Pull
+from split_ci.ports import Pull, Shown
 from split_ci.store import Quarantine
-from split_ci.verdict import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from split_ci.config import Config
+    from split_ci.examined import Finding
     from split_ci.git import Repo
+    from split_ci.github_settings import Needs
     from split_ci.ports import Proposal, T
     from split_ci.verdict import Verdict
 
@@ -49,13 +50,18 @@ class Local:
         """The branch: there is nothing beside it to open."""
         return Pull(None, "", proposal.head, "open", branch=proposal.branch)
 
+    def examine(self, needs: Needs) -> tuple[Finding, ...]:  # noqa: ARG002 - the port
+        """There is nothing but git."""
+        return ()
+
     def close_pull(self, branch: str, word: str) -> Pull | None:  # noqa: ARG002 - the port
         """None: there is nothing beside the branch to close."""
         return None
 
-    def ensure_review(self, pull: Pull, review: Mapping[str, Any]) -> None:  # noqa: ARG002 - the port
+    def ensure_review(self, verdict: Verdict, lines: Mapping[str, tuple[range, ...]]) -> Shown:  # noqa: ARG002 - the port
         """One note on the head that was reviewed; the same review again changes nothing."""
-        self.ensure_reviews([load(review["verdict"])])
+        self.ensure_reviews([verdict])
+        return Shown(listed=len(verdict.findings))
 
     def ensure_reviews(self, verdicts: Sequence[Verdict]) -> bool:
         """As `ensure_review`, for many at once. False where all were there. Raises WorldError after lost races."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from split_ci.forges.remote import Remote
     from split_ci.ports import T
 
-TRIES = 12
+TRIES = 30  # as many as may run at once, each of them quicker once
 PAUSE_SECONDS = 0.4
 DEADLINE_SECONDS = 600.0
 

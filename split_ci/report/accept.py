@@ -1,10 +1,11 @@
-"""What the criteria said: a line for each, or JSON."""
+"""What the criteria said: a line for each, JSON, or the output and the summary of a step of GitHub Actions."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+from split_ci.report import github
 from split_ci.report.terminal import paint, say, say_json, visible, warn
 from split_ci.results import dump
 
@@ -20,12 +21,24 @@ def show(results: Results, warning: str, form: str) -> None:
         warn(f"split-ci: warning: no sandbox: {visible(warning)}")
     if form == "json":
         say_json(json.loads(dump(results)) | {"ok": results.ok})
-        return
+    elif form == "github":
+        github.outputs({"ok": results.ok})
+        github.summary([f"### {results.id}: {_count(results)}", "", *github.criteria_table(results.criteria)])
+        with github.no_commands():
+            _say(results)
+    else:
+        _say(results)
+
+
+def _say(results: Results) -> None:
     for one in results.criteria:
         _show_criterion(one)
+    say(f"{results.id}: {_count(results)}")
+
+
+def _count(results: Results) -> str:
     held = sum(1 for one in results.criteria if _held(one))
-    kind = results.sandbox["kind"]
-    say(f"{results.id}: {held} of {len(results.criteria)} criteria are as required (sandbox: {kind})")
+    return f"{held} of {len(results.criteria)} criteria are as required (sandbox: {results.sandbox['kind']})"
 
 
 def _held(one: CriterionResult) -> bool:

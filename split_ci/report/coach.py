@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from split_ci.lesson import Chosen, Lesson
+    from split_ci.ports import Pull
     from split_ci.problems import Problem
     from split_ci.steps.coach import Coached
     from split_ci.steps.lessons import Listed, Measured, Tidied
 
 
-def show_coached(done: Coached, form: str) -> None:
+def show_coached(done: Coached, pull: Pull | None, form: str) -> None:
+    url = pull.url if pull else ""
     if form == "json":
-        say_json(done._asdict())
+        say_json({**done._asdict(), "pull": pull.number if pull else None, "url": url or None})
         return
     for each in done.added:
         say(f"taught {each}")
@@ -30,7 +32,7 @@ def show_coached(done: Coached, form: str) -> None:
     for each in done.refused:
         say(paint(visible(f"refused {each}"), "red"))
     if done.commit:
-        say(f"  {done.branch} {done.commit[:12]}")
+        say(f"  {done.branch} {done.commit[:12]}{f', {visible(url)}' if url else ''}")
     elif not done.refused:
         say("nothing new to teach")
 

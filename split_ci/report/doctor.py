@@ -10,7 +10,7 @@ from split_ci.report.terminal import paint, say, say_json, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from split_ci.steps.doctor import Finding
+    from split_ci.examined import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

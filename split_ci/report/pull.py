@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import pull_state
 from split_ci.bill import bill_of
-from split_ci.plain import markdown, visible
+from split_ci.markdown import code, prose
+from split_ci.plain import visible
 from split_ci.problems import CODES
 from split_ci.pull_state import PullState
 from split_ci.report.bill import amount, money
@@ -35,6 +36,7 @@ class Told(NamedTuple):
     entries: Sequence[Entry]
     sandbox: str = ""
     architect: Price | None = None
+    conflicts: Sequence[str] = ()  # paths that the default branch has changed since, so that it can't be merged
 
     @property
     def round(self) -> int:
@@ -59,17 +61,20 @@ def _warnings(told: Told) -> Iterable[str]:
         names = _names(spec.protected)
         yield f"> [!WARNING]\n> **Changes protected paths:** {names}. The spec names them and writes out each change."
     if spec.waive:
-        meant = "; ".join(f"`{code}` ({CODES[code].title})" for code in spec.waive if code in CODES)
+        meant = "; ".join(f"`{each}` ({CODES[each].title})" for each in spec.waive if each in CODES)
         yield f"> [!NOTE]\n> **Waived by the spec:** {meant}."
+    if told.conflicts:
+        where = _names(told.conflicts)
+        said = f"the default branch changed {where} since. The box *anew* helps."
+        yield f"> [!WARNING]\n> **Can't be merged as it is:** {said}"
     if told.sandbox == "none" and any(one.kind == "run" for one in spec.accept):
         yield "> [!WARNING]\n> **The criteria ran without a sandbox:** they could reach the network and other files."
 
 
 def _why(spec: Spec) -> str:
-    why = markdown(spec.why.strip())
-    if len(why) > MAX_WHY:
-        why = why[:MAX_WHY].rpartition("\n")[0] + f"\n\n(cut: the whole of it stands in `{spec.path}`)"
-    return why
+    if len(spec.why) <= MAX_WHY:
+        return prose(spec.why, MAX_WHY)
+    return f"{prose(spec.why, MAX_WHY)}\n\n(cut: the whole of it stands in {code(spec.path)})"
 
 
 def _done(told: Told) -> str:
@@ -83,7 +88,7 @@ def _done(told: Told) -> str:
         (edits.get("model", 0), "written by a model"),
     ]
     told_edits = [f"{_number(n, 'edit')} {said.format(it='it' if n == 1 else 'them')}" for n, said in counted if n]
-    by = "by code alone, no model was asked" if attempt.name == "exact" else f"the last by {_code(attempt.name)}"
+    by = "by code alone, no model was asked" if attempt.name == "exact" else f"the last by {code(attempt.name)}"
     lines = [f"- {', '.join(told_edits) or 'no edit'} ({by})"]
     if attempt.recorded:
         lines.append("- the model's answers are recorded ones, not made for this")
@@ -93,7 +98,7 @@ def _done(told: Told) -> str:
         lines.append(f"- lessons that the implementer was given: {_names(attempt.lessons)}")
     if told.spec.needs:
         lines.append(f"- builds on {_names(told.spec.needs)}")
-    lines.append(f"- the spec moves to `specs/landed/` with it: {_code(_landed(told.spec))}")
+    lines.append(f"- the spec moves to `specs/landed/` with it: {code(_landed(told.spec))}")
     return "\n".join(lines)
 
 
@@ -108,15 +113,15 @@ def _criteria(told: Told) -> str:
     rows = ["| | criterion | before | after | seconds |", "|---|---|---|---|---:|"]
     for asked in told.spec.accept[:MAX_ROWS]:
         one = known.get(asked.id)
-        before = "✅ passes" if asked.guard else "❌ fails" if one and one.red else "not known"
-        after = "✅ passes" if one and one.green else "❌ fails" if one and one.green is False else "not known"
+        before = "🟢 passes" if asked.guard else "🔴 fails" if one and one.red else "not known"
+        after = "🟢 passes" if one and one.green else "🔴 fails" if one and one.green is False else "not known"
         seconds = f"{one.seconds:.1f}" if one else ""
         guard = " (guard)" if asked.guard else ""
         rows.append(f"| {asked.id} | {_cell(str(asked))}{guard} | {before} | {after} | {seconds} |")
     more = len(told.spec.accept) - MAX_ROWS
     if more > 0:
         rows.append(f"| | and {more} more | | | |")
-    where = f", in a sandbox ({_code(told.sandbox)})" if told.sandbox not in ("", "none") else ""
+    where = f", in a sandbox ({code(told.sandbox)})" if told.sandbox not in ("", "none") else ""
     return "\n".join(rows) + f"\n\nJudged in clean checkouts of the base (before) and of this result (after){where}."
 
 
@@ -155,7 +160,7 @@ def _next(told: Told) -> Iterable[str]:
 def _footer(told: Told) -> str:
     spec = told.spec
     return (
-        f"---\n\n<sub>Spec {_code(spec.path)} ({spec.digest[:12]}), on the base {told.base}, round {told.round}. "
+        f"---\n\n<sub>Spec {code(spec.path)} ({spec.digest[:12]}), on the base {told.base}, round {told.round}. "
         "Made by split-ci. This text is renewed with each result, unless somebody edits it.</sub>"
     )
 
@@ -165,20 +170,11 @@ def _number(count: int, noun: str) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(_code(name) for name in names[:MAX_NAMES])
+    shown = ", ".join(code(name) for name in names[:MAX_NAMES])
     return shown + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
 
 
 def _cell(text: str) -> str:
     """Code in a cell of a table, on one line."""
     one = " ⏎ ".join(line.strip() for line in visible(text).splitlines() if line.strip())
-    return _code(one[:MAX_RUN] + ("…" if len(one) > MAX_RUN else "")).replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    """Text as code, whatever backticks it holds."""
-    text = visible(text).replace("\n", " ")
-    fence = "`"
-    while fence in text:
-        fence += "`"
-    return f"{fence}{text}{fence}" if fence == "`" else f"{fence} {text} {fence}"
+    return code(one[:MAX_RUN] + ("…" if len(one) > MAX_RUN else "")).replace("|", "\\|")

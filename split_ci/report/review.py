@@ -1,10 +1,11 @@
-"""A review as people and programs read it."""
+"""A review as people and programs read it, and as the outputs and the summary of a step of GitHub Actions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from split_ci.notes import review_text
+from split_ci.report import github
 from split_ci.report.terminal import paint, say, say_json
 
 if TYPE_CHECKING:
@@ -36,7 +37,20 @@ def show(verdict: Verdict, form: str = "text", out: str = "") -> None:
     """One verdict, and the file that holds it."""
     if form == "json":
         say_json(as_json(verdict, out))
-        return
+    elif form == "github":
+        github.outputs({"decision": verdict.decision, "findings": len(verdict.findings)})
+        github.summary([
+            f"### {verdict.id}: {verdict.decision}", "", github.cell(verdict.summary), "",
+            *(f"- {github.cell(f'{finding.path}: {finding.message}')}" for finding in verdict.findings), "",
+            *github.bill_table({"architect": verdict.usage}),
+        ])  # fmt: skip
+        with github.no_commands():
+            _say(verdict, out)
+    else:
+        _say(verdict, out)
+
+
+def _say(verdict: Verdict, out: str) -> None:
     first, _, rest = review_text(verdict).partition("\n")
     say(paint(first, COLOUR[verdict.decision]))
     say(rest.rstrip("\n"))

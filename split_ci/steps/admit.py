@@ -19,7 +19,7 @@ from split_ci.spec import parse_spec
 from split_ci.turn import Standing, Turn, closed, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from split_ci.git import Objects, Repo
     from split_ci.ports import Pull, Tree
@@ -45,8 +45,13 @@ class Admitted(NamedTuple):
     turn: Turn
 
 
-def admit(repo: Repo, config: Config, asked: Asked, pull: Pull | None) -> Admitted:
-    """Whether a run may begin. `pull` is the newest pull request of the spec's branch. Raises Refused, naming the rule."""
+def admit(
+    repo: Repo, config: Config, asked: Asked, pull: Pull | None = None, shown: Callable[[str], bool] = lambda _: True
+) -> Admitted:
+    """Whether a run may begin. Raises Refused, naming the rule.
+
+    `pull` is the newest pull request of the spec's branch; `shown` says of a head whether people see its review.
+    """
     trunk = trunk_of(repo)
     base = _base(repo, asked, trunk)
     path = f"{config.specs}/{asked.id}.md"
@@ -61,6 +66,8 @@ def admit(repo: Repo, config: Config, asked: Asked, pull: Pull | None) -> Admitt
         if stop:
             return Admitted(spec.id, spec.digest, Turn(False, stop))
         standing = standing_of(repo, objects, spec)
+    if standing.branch is not None and standing.verdict is not None and pull is not None and pull.state == "open":
+        standing = standing._replace(shown=shown(standing.branch.head))
     return Admitted(spec.id, spec.digest, turn(repo, config, spec, base, standing, asked.by_hand))
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.coaching import ROLLING, default_branch, read_lessons, trusted_commit
-from split_ci.errors import UsageError, WorldError
+from split_ci.errors import Refused, UsageError, WorldError
 from split_ci.lesson import FOLDER, contradicted, lesson_faults, lesson_id, normalised, reinforced, render_lesson
 from split_ci.lesson_commit import InTheWay, Onto, commit_files
+from split_ci.lessons_pull import lessons_body, lessons_title, listed_ids
+from split_ci.ports import Proposal
+from split_ci.refs import BOT_ENV
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from split_ci.config import Config
     from split_ci.git import Repo
     from split_ci.lesson import Lesson
+    from split_ci.ports import Forge, Pull
     from split_ci.verdict import Verdict
 
 TRIES = 8
@@ -29,6 +33,13 @@ class Coached(NamedTuple):
     reinforced: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     contradicted: tuple[str, ...] = ()  # ids of those that a review says led astray: they count for less, or are gone
+
+
+class Waiting(NamedTuple):
+    """The lessons of the rolling branch that the default one hasn't got."""
+
+    head: str
+    lessons: tuple[Lesson, ...]
 
 
 class _Plan(NamedTuple):
@@ -50,22 +61,77 @@ class Doubt(NamedTuple):
         return rest != self.said.lstrip("[`") and not (rest[:1].isalnum() or rest[:1] == "-")
 
 
-def coach(repo: Repo, config: Config, verdicts: Sequence[Verdict]) -> Coached:
-    """Commits one lesson of each verdict to the branch for coaching. Raises WorldError after lost races."""
-    lessons, refused = sound_lessons(verdicts)
+class Said(NamedTuple):
+    """What reviews say of lessons: those that they teach, and doubts about others."""
+
+    lessons: Sequence[Lesson]
+    doubts: Sequence[Doubt]
+
+
+def teach(forge: Forge, repo: Repo, config: Config, verdicts: Sequence[Verdict]) -> tuple[Coached, Pull | None]:
+    """As `coach`, where the forge keeps its refs, with the rolling pull request. Raises Refused, WorldError."""
+    pulls = {each.id: found.number for each in verdicts if each.lessons and (found := forge.pull(f"split-ci/{each.id}"))}
+    rolling = forge.pull(ROLLING)
+
+    def work(there: Repo) -> tuple[Coached, Waiting | None]:
+        return coach(there, config, verdicts, pulls, rolling), waiting(there, config)
+
+    done, left = forge.transact(repo, work)
+    if left is None or (rolling is not None and rolling.state != "open" and rolling.head == left.head):
+        return done, None
+    try:
+        proposal = Proposal(ROLLING, left.head, lessons_title(left.lessons), lessons_body(left.lessons, left.head))
+        return done, forge.ensure_pull(proposal)
+    except Refused as refusal:
+        return done._replace(refused=(*done.refused, f"no pull request: {refusal.message}")), None
+
+
+def coach(
+    repo: Repo,
+    config: Config,
+    verdicts: Sequence[Verdict],
+    pulls: Mapping[str, int | None] = {},
+    rolling: Pull | None = None,
+) -> Coached:
+    """Commits one lesson of each verdict to the branch for coaching. Raises WorldError after lost races.
+
+    `pulls` are the numbers of the specs' pull requests; what people closed `rolling` with is not taught again.
+    """
+    lessons, refused = sound_lessons(verdicts, pulls)
     doubts = doubts_of(verdicts)
     branch = config.coaching.branch
+    if branch == ROLLING and rolling is not None and _is_declined(rolling):
+        no = listed_ids(rolling.body)
+        refused = (*refused, *(f"{each.id}: people closed {rolling.url} with it" for each in lessons if each.id in no))
+        lessons = [each for each in lessons if each.id not in no]
     if not lessons and not doubts:
         return Coached(branch, None, refused=refused)
     for name in dict.fromkeys((branch, ROLLING)):
         try:
-            return _teach(repo, config, name, lessons, doubts)._replace(refused=refused)
+            return _teach(repo, config, name, Said(lessons, doubts), rolling)._replace(refused=refused)
         except InTheWay:
             continue  # that branch is checked out with changes in the way: the rolling one takes the lesson
     raise WorldError(f"{ROLLING} is checked out with changes in the way", hint="git status")
 
 
-def sound_lessons(verdicts: Iterable[Verdict]) -> tuple[list[Lesson], tuple[str, ...]]:
+def _is_declined(rolling: Pull) -> bool:
+    return rolling.state == "closed" and rolling.own and not rolling.withdrawn
+
+
+def waiting(repo: Repo, config: Config) -> Waiting | None:
+    """What the rolling branch holds for people to merge; None where that is nothing."""
+    head, default = repo.commit_or_none(f"refs/heads/{ROLLING}"), repo.commit_or_none(default_branch(repo))
+    if head is None or default is None:
+        return None
+    with repo.objects() as objects:
+        here, there = repo.tree(head, objects), repo.tree(default, objects)
+        lessons, _ = read_lessons(here, config.specs)
+        paths = {each.id: f"{config.specs}/{FOLDER}/{each.id}.md" for each in lessons}
+        found = tuple(each for each in lessons if here.entry(paths[each.id]) != there.entry(paths[each.id]))
+    return Waiting(head, found) if found else None
+
+
+def sound_lessons(verdicts: Iterable[Verdict], pulls: Mapping[str, int | None] = {}) -> tuple[list[Lesson], tuple[str, ...]]:
     """The first lesson of each verdict, with an id made of its words, and why others are not taught."""
     sound: list[Lesson] = []
     refused: list[str] = []
@@ -75,8 +141,9 @@ def sound_lessons(verdicts: Iterable[Verdict]) -> tuple[list[Lesson], tuple[str,
             if faults:
                 refused.append(f"{verdict.id}: a lesson {faults[0][1]}")
                 continue
-            taught_by = (("spec", verdict.id), ("commit", verdict.head))
-            named = lesson._replace(taught_by=taught_by, taught=1)
+            number = pulls.get(verdict.id)
+            shown_at = (("pull", str(number)),) if number else ()
+            named = lesson._replace(taught_by=(("spec", verdict.id), ("commit", verdict.head), *shown_at), taught=1)
             sound.append(named._replace(id=lesson_id(named)))
         refused += [f"{verdict.id}: one lesson a review" for _ in verdict.lessons[1:]]
     return sound, tuple(refused)
@@ -92,12 +159,12 @@ def doubts_of(verdicts: Iterable[Verdict]) -> tuple[Doubt, ...]:
     )
 
 
-def _teach(repo: Repo, config: Config, branch: str, lessons: Sequence[Lesson], doubts: Sequence[Doubt]) -> Coached:
+def _teach(repo: Repo, config: Config, branch: str, said: Said, rolling: Pull | None) -> Coached:
     ref = f"refs/heads/{branch}"
     for _ in range(TRIES):
         expected = repo.commit_or_none(ref)
-        parent = _parent(repo, ref, expected)
-        plan = _plan(repo, config, parent, lessons, doubts)
+        parent = _parent(repo, ref, expected, rolling if branch == ROLLING else None)
+        plan = _plan(repo, config, parent, said)
         if not plan.files:
             return Coached(branch, None)
         commit = commit_files(repo, Onto(ref, parent, expected), plan.files, _message(plan))
@@ -106,17 +173,31 @@ def _teach(repo: Repo, config: Config, branch: str, lessons: Sequence[Lesson], d
     raise WorldError(f"{ref} kept moving while a lesson was committed", again=True)
 
 
-def _parent(repo: Repo, ref: str, tip: str | None) -> str:
+def _parent(repo: Repo, ref: str, tip: str | None, rolling: Pull | None) -> str:
     """What the next lesson builds upon: the branch, or the default one where that holds all of it already."""
     default = repo.commit_or_none(default_branch(repo)) or repo.commit_or_none("HEAD")
     if default is None:
         raise UsageError("there is no commit to put a lesson on", hint="git commit")
     if tip is None or ref == default_branch(repo):
         return tip or default
-    return default if repo.ask("merge-base", "--is-ancestor", tip, default) is not None else tip
+    if repo.ask("merge-base", "--is-ancestor", tip, default) is not None:
+        return default
+    if rolling is None or rolling.state == "open" or rolling.head != tip:
+        return tip
+    if rolling.state == "closed" and not _is_bots(repo, default, tip):
+        raise Refused(
+            f"{ROLLING} holds commits that are not the bot's, and {rolling.url} was closed: it is left alone",
+            hint=f"delete the branch {ROLLING} at the forge, and start this again",
+        )
+    return default  # people have merged all of it (squashed, say), or closed it
 
 
-def _plan(repo: Repo, config: Config, parent: str, lessons: Sequence[Lesson], doubts: Sequence[Doubt]) -> _Plan:
+def _is_bots(repo: Repo, default: str, tip: str) -> bool:
+    out = repo.git("log", "--format=%ce", f"{default}..{tip}").decode(errors="replace")
+    return {*out.split("\n")} <= {BOT_ENV["GIT_COMMITTER_EMAIL"], ""}
+
+
+def _plan(repo: Repo, config: Config, parent: str, said: Said) -> _Plan:
     """The files to write on top of a commit, with what is taught elsewhere counted too."""
     with repo.objects() as objects:
         here, _ = read_lessons(repo.tree(parent, objects), config.specs)
@@ -125,7 +206,7 @@ def _plan(repo: Repo, config: Config, parent: str, lessons: Sequence[Lesson], do
     known = {normalised(lesson): lesson for lesson in (*live, *here)}
     before = dict(known)
     added = []
-    for lesson in lessons:
+    for lesson in said.lessons:
         key = normalised(lesson)
         if key in known:
             known[key] = reinforced(known[key], lesson)
@@ -134,7 +215,7 @@ def _plan(repo: Repo, config: Config, parent: str, lessons: Sequence[Lesson], do
             added.append(lesson.id)
     weaker: dict[str, Lesson | None] = {}
     for key, lesson in before.items():
-        for doubt in doubts:
+        for doubt in said.doubts:
             if doubt.is_about(lesson) and known[key] == lesson:
                 weaker[key] = contradicted(lesson, doubt.review)
     changed = {key: lesson for key, lesson in {**known, **weaker}.items() if before.get(key) != lesson}

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.notes import DECIDED
-from split_ci.plain import markdown, visible
-from split_ci.ports import Pull
-from split_ci.verdict import dump
+from split_ci.coaching import default_branch
+from split_ci.errors import Refused
+from split_ci.hunks import shown_lines
 
 if TYPE_CHECKING:
-    from split_ci.git import Repo
-    from split_ci.ports import Forge
-    from split_ci.verdict import Finding, Verdict
+    from collections.abc import Iterable, Mapping
 
-STATUS = {"approve": "success", "request_changes": "failure", "incomplete": "error"}
-MAX_BODY = 60_000  # forges refuse a comment of more than 65,536 characters
-MAX_COMMENTS = 50
-MAX_REMARK = 4_000
+    from split_ci.git import Repo
+    from split_ci.hunks import Lines
+    from split_ci.ports import Forge, Shown
+    from split_ci.verdict import Verdict
+
+
+class Ready(NamedTuple):
+    """A verdict that may be shown, and the lines that the diff of its result shows."""
+
+    verdict: Verdict
+    lines: Mapping[str, Lines]
+
+
+def comment(forge: Forge, repo: Repo, verdicts: Iterable[tuple[str, Verdict]], specs: str = "specs") -> list[Shown]:
+    """Makes sure that the forge shows the verdicts (file name, verdict). Raises Refused before the first is shown."""
+    ready = forge.transact(repo, lambda there: [_examined(there, name, verdict, specs) for name, verdict in verdicts])
+    return [forge.ensure_review(each.verdict, each.lines) for each in ready]
+
+
+def _examined(repo: Repo, name: str, verdict: Verdict, specs: str) -> Ready:
+    if repo.commit_or_none(verdict.head) is None:
+        raise Refused(f"{name}: the result {verdict.head[:12]} is not here", hint="git fetch origin")
+    fault = unread(repo, verdict, specs)
+    if fault:
+        raise Refused(f"{name}: {fault}", hint="split-ci review")
+    paths = {finding.path for finding in verdict.findings}
+    return Ready(verdict, shown_lines(repo, _compared_with(repo, verdict), verdict.head, paths) if paths else {})
+
+
+def _compared_with(repo: Repo, verdict: Verdict) -> str:
+    """What a pull request's diff starts from: where the result left the default branch."""
+    tip = repo.commit_or_none(default_branch(repo)) or "HEAD"
+    return repo.ask("merge-base", tip, verdict.head) or verdict.base
 
 
 def unread(repo: Repo, verdict: Verdict, specs: str = "specs") -> str | None:
@@ -35,57 +61,3 @@ def unread(repo: Repo, verdict: Verdict, specs: str = "specs") -> str | None:
         if path not in own and (path, None if mode == "000000" else blob) not in held:
             return f"it approves, and holds no receipt for {path}"
     return None
-
-
-def comment(forge: Forge, verdict: Verdict, pull: Pull | None = None) -> None:
-    """Makes sure that the forge shows the verdict. Raises WorldError."""
-    forge.ensure_review(pull or Pull(None, "", verdict.head, "open"), payload(verdict))
-
-
-def payload(verdict: Verdict) -> dict[str, Any]:
-    """What a forge is given. In `body` and `comments`, Markdown, foreign text can do nothing; lines count at the head."""
-    shown = verdict.findings[:MAX_COMMENTS]
-    return {
-        "head": verdict.head,
-        "decision": verdict.decision,
-        "status": STATUS[verdict.decision],
-        "title": visible(f"{DECIDED[verdict.decision]} by {verdict.by}")[:140],
-        "body": body(verdict),
-        "comments": [{"path": f.path, "line": f.line, "body": remark(f)} for f in shown],
-        "verdict": dump(verdict),
-    }
-
-
-def body(verdict: Verdict) -> str:
-    """The review as one comment."""
-    by = f"{verdict.by}, scripted" if verdict.recorded and "scripted" not in verdict.by else verdict.by
-    parts = [f"**split-ci review: {DECIDED[verdict.decision]}** (by {markdown(by)})", markdown(verdict.summary)]
-    if verdict.criteria:
-        parts.append("\n".join(f"- {c.id}: {c.decision.replace('_', ' ')}{_reason(c.reason)}" for c in verdict.criteria))
-    parts += [f"- `{_code(f.path)}:{f.line}`: {remark(f)}" for f in verdict.findings]
-    parts += [f"- meant: {markdown(each)}" for each in verdict.waived]
-    parts += [f"Lesson for the {lesson.audience}: {markdown(lesson.text)}" for lesson in verdict.lessons]
-    files = "\n".join(f"- `{_code(r.path)}`: {r.shown} of {r.lines} lines" for r in verdict.receipts)
-    parts.append(f"Read in full, {len(verdict.receipts)} files:\n{files}" if files else "No file was changed.")
-    return cut("\n\n".join(part for part in parts if part))
-
-
-def remark(finding: Finding) -> str:
-    """A finding without its place."""
-    rule = f"{finding.rule}: " if finding.rule else ""
-    return f"{rule}{markdown(finding.message)[:MAX_REMARK]} (cause: {finding.cause})"
-
-
-def _reason(reason: str) -> str:
-    return f": {markdown(' '.join(reason.split()))}" if reason else ""
-
-
-def _code(path: str) -> str:
-    return visible(path).replace("`", "'")
-
-
-def cut(text: str) -> str:
-    """The text, short enough for a comment; what was cut off is said."""
-    if len(text) <= MAX_BODY:
-        return text
-    return text[:MAX_BODY].rpartition("\n")[0] + "\n\n… the rest is in the review's file."

@@ -8,17 +8,19 @@ import shutil
 import sys
 import time
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from split_ci import sandbox
 from split_ci.coaching import default_branch
 from split_ci.config import FILE, Config, find_config
 from split_ci.errors import Refused, UsageError, WorldError
+from split_ci.examined import Finding
 from split_ci.fields import read_object
 from split_ci.git import Repo, run_git
 from split_ci.hook_entry import PRE_COMMIT, has_entry, hooks_path
 from split_ci.plain import visible
 from split_ci.ports import Message, Request
+from split_ci.risky import risky_workflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,23 +28,15 @@ if TYPE_CHECKING:
     from split_ci.config import ModelConfig
     from split_ci.ports import Model
 
-State = Literal["ok", "warn", "fail"]
 LIVE_SECONDS = 60.0
 LIVE_TOKENS = 256  # models that think before they answer need some
 OK = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
 OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`, which finds conflicts before anything is touched
 OLDEST_PYTHON = (3, 11)
 PROGRAMS = {"mini-swe-agent": "mini"}  # agents whose program has another name
+MOST_RISKY = 50
+MOST_BRANCHES = 5
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
-
-
-class Finding(NamedTuple):
-    """One line. `fail`: something that is configured can't work; `warn`: it works, and less well than it could."""
-
-    name: str
-    state: State
-    message: str
-    mend: str = ""
 
 
 def examine(cwd: str, env: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -67,6 +61,7 @@ def _examine(cwd: str, env: Mapping[str, str]) -> Iterator[Finding]:
     yield from _rungs(config, env, repo.root)
     yield _forge(repo, config, env)
     yield _sandbox(config)
+    yield from _risky(repo)
 
 
 def _python() -> Finding:
@@ -224,6 +219,19 @@ def _forge(repo: Repo, config: Config, env: Mapping[str, str]) -> Finding:
     if find_spec("githubkit") is None:
         return Finding("forge", "fail", "github: its client is not installed", "pip install 'split-ci[github]'")
     return Finding("forge", "ok", "github, by a token of the environment")
+
+
+def _risky(repo: Repo) -> Iterator[Finding]:
+    """Workflows that run with secrets on what others write, where this repository has any."""
+    found = risky_workflows(repo)
+    for each in found[:MOST_RISKY]:
+        named = ", ".join(each.branches[:MOST_BRANCHES])
+        more = f" and {len(each.branches) - MOST_BRANCHES} more" if len(each.branches) > MOST_BRANCHES else ""
+        said = f"{each.path} runs with the repository's secrets on what others write ({each.trigger}); on {named}{more}"
+        yield Finding("other workflows", "warn", said, "read it with that in mind, or delete it there")
+    if len(found) > MOST_RISKY:
+        said = f"and {len(found) - MOST_RISKY} more of such workflows"
+        yield Finding("other workflows", "warn", said, "delete branches that nobody needs")
 
 
 def _sandbox(config: Config) -> Finding:

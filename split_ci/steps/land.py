@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, starting
 from split_ci.errors import UsageError
-from split_ci.forward import MOVED_ON, move_forward
+from split_ci.forward import MOVED_ON, forget, move_forward
 from split_ci.merge import commit_tree, merge_trees
 from split_ci.ports import Outcome
 from split_ci.spec import parse_spec
@@ -61,6 +61,7 @@ def land(repo: Repo, ids: Sequence[str], *, specs: str, review_of: Callable[[Rep
         done.update({one.id: one for one in told if one.outcome.name == "done"})
         if all(one.outcome.reason != MOVED_ON for one in told):
             break
+    forget(repo)
     return [done.get(one.id, one) for one in told]
 
 

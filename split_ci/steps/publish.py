@@ -18,7 +18,7 @@ from split_ci.pull_state import read_state
 from split_ci.store import RefUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from split_ci.branches import Branch, Branches
     from split_ci.changeset import Changeset
@@ -53,16 +53,19 @@ def publish(
     *,
     notes: Callable[[Sequence[Published]], Sequence[RefUpdate]] | None = None,
     held: Mapping[str, Outcome] | None = None,
+    anew: bool = False,
 ) -> list[Published]:
     """Makes results visible, in their order. `results` are by attempt id (`changeset.attempt`).
 
     `notes` makes the updates that belong into the same transaction (the ledger's), from what is about to be published; it
-    is called again after a lost race. `held` says of a spec's id why it gets no branch, for the forge's reasons.
+    is called again after a lost race. `held` says of a spec's id why it gets no branch, for the forge's reasons. `anew`: a
+    result of the same generation on an older base is replaced.
     Raises WorldError where a lock stays, or where others are always quicker.
     """
     for tried in range(TRIES):
         standing = branches.read(repo, quarantine.objects(), {one.changeset.id for one in gated})
-        decided = [_decide(one, results.get(one.changeset.attempt), standing, held or {}) for one in gated]
+        again = {one.changeset.id for one in gated if anew and _is_newer(repo, one.changeset, standing)}
+        decided = [_decide(one, results.get(one.changeset.attempt), standing, held or {}, again) for one in gated]
         updates = {update.ref: update for _, made in decided for update in made}
         published = [one for one, _ in decided]
         extra = list(notes(published)) if notes else []
@@ -77,7 +80,7 @@ def publish(
 
 
 def _decide(
-    one: Gated, results: Results | None, standing: Branches, held: Mapping[str, Outcome]
+    one: Gated, results: Results | None, standing: Branches, held: Mapping[str, Outcome], again: Collection[str]
 ) -> tuple[Published, list[RefUpdate]]:
     """What becomes of one changeset, as refs are now, and the updates that make it so."""
     changeset, built = one.changeset, one.built
@@ -91,7 +94,7 @@ def _decide(
         if one.refusal and not changeset.usage.calls:
             return Published(changeset.id, refusal), []
         return Published(changeset.id, refusal, attempt=attempt, commit=built.commit), keep
-    outcome, update = _branch_update(one, built, known, standing)
+    outcome, update = _branch_update(one, built, known, standing, again)
     if outcome.name == "unchanged" and known:
         return Published(changeset.id, outcome, f"split-ci/{changeset.id}", known.head, attempt, built.commit), []
     if update is None:
@@ -146,13 +149,25 @@ def _unbound(changeset: Changeset, built: Built | None, results: Results, spec: 
     return f"nothing is said of {unseen} on the base" if unseen else None  # green counts where the base was seen red
 
 
-def _branch_update(one: Gated, built: Built, known: Branch | None, standing: Branches) -> tuple[Outcome, RefUpdate | None]:
+def _is_newer(repo: Repo, changeset: Changeset, standing: Branches) -> bool:
+    """Whether a changeset's base comes after the one of the result that is there."""
+    known = standing.by_id.get(changeset.id)
+    if known is None or known.base is None or changeset.parent or known.base == changeset.base:
+        return False
+    return repo.ask("merge-base", "--is-ancestor", known.base, changeset.base) is not None
+
+
+def _branch_update(
+    one: Gated, built: Built, known: Branch | None, standing: Branches, again: Collection[str]
+) -> tuple[Outcome, RefUpdate | None]:
     """What section 6 of the design says of a branch that is there, or isn't."""
     name = f"split-ci/{one.changeset.id}"
     blocked = standing.obstacle(one.changeset.id) or (known and _foreign(known))
     if blocked:
         return Outcome("blocked", blocked), None
-    if known is not None and (known.head == built.commit or (not one.changeset.parent and _same_generation(one, known))):
+    if known is not None and (
+        known.head == built.commit or (not one.changeset.parent and _same_generation(one, known) and known.id not in again)
+    ):
         return Outcome("unchanged", f"{name} holds the result of this generation"), None
     blocked = _moved(one.changeset, known) or _checked_out(one.changeset, standing)
     if blocked:

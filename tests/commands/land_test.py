@@ -209,6 +209,7 @@ def test_killed_alone_its_git_ends_the_landing(tmp_path: Path) -> None:
     assert land(repo)["one"][0] in ("unchanged", "done")  # done where it makes the very same merge, in the same second
     assert (repo / "a.txt").read_text() == "new\n"
     assert git(repo, "status", "--porcelain") == ""
+    land(repo)  # what the git that went on alone had said is removed by whoever comes after its end
     assert leftovers(repo) == []
 
 

@@ -60,6 +60,7 @@ def _judge(pointer: str) -> Any:
     return Draft4Validator({"$ref": f"{NAME}#{pointer}"}, registry=_registry())
 
 
+@cache
 def _operation(route: Route) -> tuple[str, dict[str, Any]] | None:
     """Where the description has this endpoint, whatever the parts of its path are called there."""
     found = description()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.github import comments, git_http, openapi, pulls, repos, statuses
+from tests.github import actions, comments, git_http, openapi, pulls, repos, reviews, settings, statuses
 from tests.github.faults import Answer
 from tests.github.routes import DOCS, ROUTES, Asked, No, Said
 from tests.github.world import World
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.github.faults import Fault
     from tests.github.world import Actor
 
-NOUNS = (repos, pulls, comments, statuses)  # each has put its endpoints into the table
+NOUNS = (repos, pulls, comments, reviews, settings, statuses, actions)  # each has put its endpoints into the table
 
 
 class Line(NamedTuple):
@@ -97,6 +97,9 @@ class Handler(BaseHTTPRequestHandler):
     def _say(self, path: str, data: bytes) -> Said:
         """What the state machine answers."""
         server = self.server
+        if path.startswith(actions.FILES):  # another host: whoever shows it a token has lost it
+            data = actions.file_at(server.world, path) or b""
+            return Said(200 if data and "Authorization" not in self.headers else 400, data)
         actor = server.world.tokens.get(self.headers.get("Authorization", "").partition(" ")[2])
         if actor is None:
             return Said(401, {"message": "Bad credentials", "documentation_url": DOCS, "status": "401"})
@@ -199,4 +202,4 @@ def serving(bare: Path, full_name: str = "ada/one") -> Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert server.wrong == []
+    assert server.wrong == [], server.wrong

@@ -59,7 +59,7 @@ def repository(world: World, api: str) -> dict[str, Any]:
         "ssh_url": f"git@github.com:{world.full_name}.git", "homepage": None, "language": None, "forks_count": 0, "forks": 0,
         "stargazers_count": 0, "watchers_count": 0, "watchers": 0, "size": 1, "default_branch": world.default_branch(),
         "open_issues_count": 0, "open_issues": 0, "has_issues": True, "has_projects": False, "has_wiki": False,
-        "has_pages": False, "has_downloads": True, "has_discussions": False, "archived": False, "disabled": False,
+        "has_pages": False, "has_downloads": True, "has_discussions": False, "archived": world.settings.archived, "disabled": False,
         "visibility": "private" if world.private else "public", "pushed_at": BORN, "created_at": BORN, "updated_at": BORN,
         "license": None, "allow_forking": True, "is_template": False, "topics": [], "web_commit_signoff_required": False,
     }  # fmt: skip

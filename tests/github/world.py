@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tests.builders import git
+from tests.github.actions import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.github.reviews import Remark, Review
 
 EPOCH = 1_767_225_600  # 2026-01-01T00:00:00Z
 
@@ -70,6 +74,30 @@ class Status(NamedTuple):
     at: str
 
 
+@dataclass
+class Settings:
+    """What an administrator set. Secrets are names alone."""
+
+    archived: bool = False
+    enabled: bool = True
+    allowed: str = "all"
+    default_rights: str = "read"
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
+    environments: dict[str, Environment] = field(default_factory=dict)
+    workflows: dict[str, str] = field(default_factory=dict)  # file name -> state
+    protected: bool = False
+    rules: dict[str, list[str]] = field(default_factory=dict)  # branch, or `split-ci/` for all of the bot's -> types
+
+
+class Environment(NamedTuple):
+    """`branches` None: any; () is every protected one."""
+
+    branches: tuple[str, ...] | None = ("main",)
+    secrets: tuple[str, ...] = ()
+    reviewers: bool = False
+
+
 class World:
     """One repository, its people, and everything that the API can say of it."""
 
@@ -84,9 +112,14 @@ class World:
         self.pulls: list[Pull] = []
         self.comments: list[Comment] = []
         self.statuses: list[Status] = []
+        self.engine = Engine()
+        self.reviews: list[Review] = []
+        self.remarks: list[Remark] = []
+        self.settings = Settings()
         self.lock = threading.RLock()
         self._seconds = 0
         self._ids = 10_000
+        self._told: dict[tuple[str, ...], str] = {}
 
     @property
     def full_name(self) -> str:
@@ -112,7 +145,13 @@ class World:
 
     def contains(self, base: str, head: str) -> bool:
         """Whether a commit is in the history of another."""
-        return git(self.bare, "rev-list", "-n", "1", head, f"^{base}") == ""
+        return self.told("rev-list", "-n", "1", head, f"^{base}") == ""
+
+    def told(self, *args: str) -> str:
+        """What git says of commits by their ids: it always says the same."""
+        if args not in self._told:
+            self._told[args] = git(self.bare, *args)
+        return self._told[args]
 
     def resolve(self, rev: str) -> str | None:
         """The commit of a branch, a tag or an id."""

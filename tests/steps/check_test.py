@@ -166,6 +166,23 @@ def test_a_path_at_which_nothing_is(root: Path, path: str) -> None:
         found(root, path)
 
 
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_called_like_the_folder_and_is_none_is_said(root: Path, kind: str) -> None:
+    (root / "real").mkdir()
+    (root / "specs").symlink_to("real") if kind == "link" else write(root, {"specs": "x\n"})
+    with pytest.raises(UsageError, match="specs: a symlink is not" if kind == "link" else "specs: specs are looked for"):
+        found(root)
+    first = commit(root, {"real/a.md": BAD})
+    for source in ({}, {"staged": True}, {"at": first}):
+        with pytest.raises(UsageError, match="specs: specs are looked for in a folder"):
+            found(root, **source)
+
+
+def test_the_branch_of_lessons_is_nobody_s(root: Path) -> None:
+    commit(root, {"specs/coaching.md": GOOD})
+    assert found(root, at="HEAD") == {"specs/coaching.md": ["SP113 error"]}
+
+
 def test_the_configuration_comes_from_the_same_source(root: Path) -> None:
     commit(root, {".split-ci.yaml": "specs: plans\nprotected: [src/**]\n", "plans/a.md": GOOD})
     write(root, {".split-ci.yaml": "specs: plans\n"})

@@ -41,6 +41,7 @@ runs:
         git remote add origin {remote}
         git fetch -q --no-recurse-submodules origin '+refs/heads/*:refs/remotes/origin/*' '+refs/tags/*:refs/tags/*'
         git checkout -q --force -B "$BRANCH" "$SHA"
+        git remote set-url origin {url}
 """
 UPLOAD = """\
 name: upload
@@ -132,10 +133,17 @@ class Run(NamedTuple):
 
 
 class Actions:
-    """The engine of one repository. `env` is what every step sees, as GitHub's runner sets it."""
+    """The engine of one repository. `env` is what every step sees, as GitHub's runner sets it.
 
-    def __init__(self, folder: Path, remote: Path, env: Mapping[str, str], secrets: Mapping[str, str]) -> None:
-        self.folder, self.remote, self.env, self.secrets = folder, remote, env, secrets
+    `url` is where `origin` is in the jobs: what a step does there after the checkout, it does with a token of its own.
+    """
+
+    def __init__(
+        self, folder: Path, remote: Path, env: Mapping[str, str] | None = None, secrets: Mapping[str, str] | None = None,
+        *, url: str = "",
+    ) -> None:  # fmt: skip
+        self.folder, self.remote, self.env, self.secrets = folder, remote, env or {}, secrets or {}
+        self.url = url or str(remote)
         self.artifacts = folder / "artifacts"
         self.runs = 0
         self._stand_ins()
@@ -151,23 +159,34 @@ class Actions:
         inputs: Mapping[str, str] | None = None,
         *,
         variables: Mapping[str, str] | None = None,
+        id_: int | None = None,
+        until: str = "",
     ) -> Run:
-        """Runs a workflow of the default branch to its end, as of an event on that branch."""
+        """Runs a workflow of the default branch to its end, as of an event on that branch; `until` is the last job of it."""
         self.runs += 1
+        id_ = id_ or self.runs
         work = self.folder / f"runs/{self.runs}"
         clone = work / "clone"
         git(self.folder, "clone", "-q", str(self.remote), str(clone))
         text = (clone / ".github/workflows" / workflow).read_text()
-        write(work, {workflow: UNKNOWN_TO_ACT.sub("", text), "event.json": json.dumps({**EVENT, "inputs": inputs or {}})})
+        secrets = "".join(f"{name}={value}\n" for name, value in self.secrets.items())
+        write(
+            work,
+            {
+                "secrets": secrets,
+                workflow: UNKNOWN_TO_ACT.sub("", text),
+                "event.json": json.dumps({**EVENT, "inputs": inputs or {}}),
+            },
+        )
         done = subprocess.run(
-            [ACT, event, "--json", "-C", clone, "-W", work / workflow, "-e", work / "event.json", *self._options(work),
-             *_pairs("--var", variables or {}), *_pairs("-s", self.secrets),
-             *_pairs("--env", {**self.env, "GITHUB_RUN_ID": str(self.runs)})],
+            [ACT, event, "--json", "-C", clone, "-W", work / workflow, "-e", work / "event.json", *self._options(work), *(["-j", until] if until else []),
+             *_pairs("--var", variables or {}), "--secret-file", work / "secrets",
+             *_pairs("--env", {**self.env, "GITHUB_RUN_ID": str(id_)})],
             env={"PATH": os.defpath + ":/usr/local/bin", "HOME": str(self.folder / "home")},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
         )  # fmt: skip
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        return Run(self.runs, _results(lines), self._calls(), _annotations(lines), done.stdout + done.stderr)
+        return Run(id_, _results(lines), self._calls(), _annotations(lines), done.stdout + done.stderr)
 
     def _options(self, work: Path) -> list[str]:
         local = [f"--local-repository={PINS[name].partition(' ')[0]}={self.folder / 'actions' / name}" for name in STAND_INS]
@@ -178,7 +197,7 @@ class Actions:
 
     def _stand_ins(self) -> None:
         for name, text in STAND_INS.items():
-            place = {"remote": shlex.quote(str(self.remote)), "artifacts": self.artifacts}
+            place = {"remote": shlex.quote(str(self.remote)), "url": shlex.quote(self.url), "artifacts": self.artifacts}
             make_repo(self.folder / "actions" / name, {"action.yml": text.format(**place)})
         coverage = "".join(f"{k}={shlex.quote(v)} " for k, v in os.environ.items() if k.startswith("COVERAGE_"))
         script = SPLIT_CI.format(

@@ -10,6 +10,7 @@ import yaml
 
 from split_ci.commands.init import _keys
 from split_ci.config import find_config
+from split_ci.flights import TITLE, title_of
 from split_ci.git import Repo
 from split_ci.steps.init import setting
 from split_ci.workflows import ACTION, PINS, REQUIREMENTS, SOURCE, WORKFLOWS, Setting, marked, ours, render
@@ -111,3 +112,22 @@ def test_the_action_needs_what_init_writes() -> None:
     action = render(Setting("main"))[ACTION]
     assert REQUIREMENTS in action
     assert SOURCE in action
+
+
+@pytest.mark.parametrize(
+    ("spec", "digest", "pull"), [("fold-loaders", "0" * 64, ""), ("", "", "12"), ("fold-loaders", "", "12")], ids=str
+)
+def test_dispatch_reads_what_a_run_is_of_out_of_its_name(spec: str, digest: str, pull: str) -> None:
+    name = yaml.safe_load(render(Setting("main"))[SPEC])["run-name"]
+    expressions = {
+        "${{ inputs.spec || '-' }}": spec or "-",
+        "${{ inputs.digest || '-' }}": digest or "-",
+        "${{ inputs.pull && format('pull {0}', inputs.pull) || '' }}": f"pull {pull}" if pull else "",
+    }
+    assert name == "split-ci " + " ".join(expressions)
+    for expression, text in expressions.items():
+        name = name.replace(expression, text)
+    found = TITLE.fullmatch(name)
+    assert found
+    assert (found["id"], found["digest"], found["pull"]) == (spec or "-", digest or "-", pull or None)
+    assert name.startswith(title_of(spec, digest)) or not (spec and digest)

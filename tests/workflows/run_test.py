@@ -27,7 +27,7 @@ def remote(tmp_path: Path) -> Path:
 
 
 def test_a_pull_request_has_its_specs_and_lessons_checked(tmp_path: Path, remote: Path) -> None:
-    actions = Actions(tmp_path / "act", remote, {}, {})
+    actions = Actions(tmp_path / "act", remote)
     push(remote, tmp_path, {**actions.install(), "specs/good.md": GOOD})
     run = actions.run("pull_request", "split-ci-check.yml")
     assert run.jobs == {"check": "success"}, run.log
