@@ -17,13 +17,14 @@ from tests.builders import write
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = {step["name"]: step for step in yaml.safe_load((ROOT / ACTION).read_text())["runs"]["steps"]}
+PYTHON = f"{Path(sys.base_prefix) / 'bin'}:{os.defpath}"  # without what this environment has installed
 real = pytest.mark.skipif(not os.environ.get("SPLIT_CI_REAL_INSTALL"), reason="make test-action installs for real")
 
 
-def run(step: str, cwd: Path, temp: Path) -> subprocess.CompletedProcess[str]:
+def run(step: str, cwd: Path, temp: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     """A step's script, as GitHub's runner starts it."""
     temp.mkdir(exist_ok=True)
-    env = clean_env({"RUNNER_TEMP": str(temp), "GITHUB_PATH": str(temp / "path"), "PYTHON": sys.executable})
+    env = clean_env({"RUNNER_TEMP": str(temp), "GITHUB_PATH": str(temp / "path"), "PATH": path or PYTHON})
     script = STEPS[step]["run"]
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script], cwd=cwd, env=env, capture_output=True, text=True, check=False
@@ -34,6 +35,15 @@ def test_without_a_source_it_says_what_to_do(tmp_path: Path) -> None:
     done = run("install", tmp_path, tmp_path / "temp")
     assert done.returncode == 1
     assert done.stdout.startswith("::error::.github/split-ci/source.txt is not there: split-ci init --source")
+    assert not (tmp_path / "temp/split-ci").exists()
+
+
+def test_without_a_source_a_runner_s_own_is_taken(tmp_path: Path) -> None:
+    write(tmp_path, {"bin/split-ci": "#!/bin/sh\n"})
+    (tmp_path / "bin/split-ci").chmod(0o755)
+    done = run("install", tmp_path, tmp_path / "temp", f"{tmp_path / 'bin'}:{os.defpath}")
+    assert done.returncode == 0
+    assert done.stdout.startswith("::notice::.github/split-ci/source.txt is not there: this runner has")
     assert not (tmp_path / "temp/split-ci").exists()
 
 
