@@ -38,13 +38,43 @@ def run(args: Namespace) -> int:
     from split_ci.report.doctor import show
     from split_ci.steps.doctor import examine
 
-    findings = examine(os.getcwd(), os.environ)
+    findings = (*examine(os.getcwd(), os.environ), *_workflows())
     if not args.offline and any((each.name, each.state) == ("forge", "ok") for each in findings):
         findings = (*findings, *_at_the_forge())
     if args.live:
         findings = (*findings, *_live())
     show(findings, as_json=args.format == "json")
     return 1 if any(finding.state == "fail" for finding in findings) else 0
+
+
+def _workflows() -> Iterator[Finding]:
+    """Whether the workflows are what `init` would write. Where there are none, nothing is said."""
+    from split_ci.commands.init import keys_for
+    from split_ci.errors import SplitCiError
+    from split_ci.examined import Finding
+    from split_ci.git import Repo
+    from split_ci.steps.init import init
+    from split_ci.workflows import SOURCE
+
+    try:
+        repo = Repo.find()
+        puts = [put for put in init(repo, "none", keys=keys_for(repo), dry_run=True) if put.path.startswith(".github/")]
+    except SplitCiError:
+        return  # `examine` has said it
+    there = [put for put in puts if put.action != "created" and put.path != SOURCE]
+    if not there:
+        return
+    lacking = [
+        put.path for put in puts if put.action in ("created", "changed") or (put.path, put.action) == (SOURCE, "left")
+    ]
+    by_hand = [put.path for put in there if put.action == "left"]
+    if lacking:
+        said = f"{', '.join(lacking)}: not what this configuration and this version ask for"
+        yield Finding("workflows", "warn", said, "split-ci init, and commit what it writes")
+    elif by_hand:
+        yield Finding("workflows", "ok", f"{', '.join(by_hand)}: changed by hand, and left to you")
+    else:
+        yield Finding("workflows", "ok", "as this configuration and this version ask for")
 
 
 def _at_the_forge() -> tuple[Finding, ...]:

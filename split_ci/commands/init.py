@@ -46,13 +46,13 @@ def run(args: Namespace) -> int:
     from split_ci.steps.init import init
 
     repo = Repo.find()
-    keys = None if args.no_workflows else _keys(repo)
+    keys = None if args.no_workflows else keys_for(repo)
     puts = init(repo, args.hook, keys=keys, source=args.source, dry_run=args.dry_run)
     show(puts, _following(puts, args.hook), dry_run=args.dry_run, as_json=args.format == "json")
     return 0
 
 
-def _keys(repo: Repo) -> Keys:
+def keys_for(repo: Repo) -> Keys:
     """The keys that the configuration's models need. Raises UsageError."""
     from split_ci.config import find_config
     from split_ci.implementers.ladder import keys_of

@@ -26,6 +26,7 @@ LOCAL = "models:\n  here: {api: openai, model: m, base_url: 'http://localhost:1/
 SCRIPTED = "models:\n  a: {api: scripted, replies: replies.json}\narchitect: a\nsandbox: none\n"
 AGENT = "agents: {mine: {command: [no-such-program-here]}}\nimplementers: [exact, mine]\nsandbox: none\n"
 GITHUB = "forge: github\nsandbox: none\n"
+FROM = ("--source", f"git+https://github.com/o/r@{'0' * 40}")
 
 
 def found(repo: Path, *, env: dict[str, str] | None = None, code: int = 0) -> dict[str, dict[str, str]]:
@@ -43,12 +44,13 @@ def line(repo: Path, name: str, *, env: dict[str, str] | None = None, code: int 
 
 def test_a_repository_as_init_leaves_it_lacks_nothing(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "r", {".split-ci.yaml": "sandbox: auto\n", "a.txt": "a"})
-    split_ci(repo, "init", "--hook", "git")
+    split_ci(repo, "init", "--hook", "git", *FROM)
     checks = found(repo)
     assert {name: check["state"] for name, check in checks.items() if name != "sandbox"} == dict.fromkeys(
-        ("python", "git", "repository", "identity", "configuration", "specs", "hook", "implementer", "architect", "forge"),
+        ("python", "git", "repository", "identity", "configuration", "specs", "hook", "implementer", "architect", "forge",
+         "workflows"),
         "ok",
-    )
+    )  # fmt: skip
     assert checks["python"]["message"] == ".".join(map(str, sys.version_info[:3]))
     assert checks["repository"]["message"] == f"{repo}, default branch main"
     assert not any(check["mend"] for name, check in checks.items() if name != "sandbox")
@@ -380,3 +382,18 @@ def test_live_starts_an_agent_once(tmp_path: Path) -> None:
         assert checks["agent"]["message"] == "mine (1.2.3) starts, and its model is cheap"
         assert checks["call"]["state"] == "ok"
         assert len(server.asked) == 1
+
+
+def test_workflows_that_lag_behind_the_configuration_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason="the SDK is an extra")
+    repo = make_repo(tmp_path / "r", {"a.txt": "a"})
+    assert "workflows" not in found(repo)
+    split_ci(repo, "init", "--hook", "none", *FROM)
+    assert line(repo, "workflows") == ("ok", "as this configuration and this version ask for", "")
+    write(repo, {".split-ci.yaml": PRICED})
+    spec_run = ".github/workflows/split-ci-spec.yml"
+    said = f"{spec_run}: not what this configuration and this version ask for"
+    env = {"CHEAP_KEY": KEY}
+    assert line(repo, "workflows", env=env) == ("warn", said, "split-ci init, and commit what it writes")
+    write(repo, {spec_run: "name: mine\n"})
+    assert line(repo, "workflows", env=env) == ("ok", f"{spec_run}: changed by hand, and left to you", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from split_ci.commands.init import _keys
+from split_ci.commands.init import keys_for
 from split_ci.config import find_config
 from split_ci.flights import TITLE, title_of
 from split_ci.git import Repo
@@ -22,7 +22,7 @@ DISPATCH = ".github/workflows/split-ci-dispatch.yml"
 
 def test_those_of_this_project_are_what_init_writes() -> None:
     repo = Repo.find(str(ROOT))
-    here = setting(repo, find_config(repo, {}), _keys(repo))._replace(branch="main")
+    here = setting(repo, find_config(repo, {}), keys_for(repo))._replace(branch="main")
     wanted = {**render(here), SOURCE: marked(".\n")}
     assert {path: (ROOT / path).read_text() for path in wanted} == wanted
 
