@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ UNTRIED = ("skipped", "neutral", None)  # nothing was tried: dispatch was paused
 TITLE = re.compile(
     r"split-ci (?P<id>[a-z0-9][a-z0-9-]{0,62}|-) (?P<digest>[0-9a-f]{64}|-)(?: pull (?P<pull>[0-9]{1,10}))?\s*"
 )
+
+DigestAt = Callable[[str, str], str]
 
 
 class Flights(NamedTuple):
@@ -39,12 +42,13 @@ def names(title: str) -> tuple[str, str]:
     return _of(title, ())
 
 
-def flights(runs: Sequence[WorkflowRun], pulls: Sequence[Pull]) -> Flights:
-    """What the listed runs say, in whatever order they come."""
+def flights(runs: Sequence[WorkflowRun], pulls: Sequence[Pull], digest_at: DigestAt = lambda _id, _commit: "") -> Flights:
+    """What the listed runs say, in whatever order they come. `digest_at`: a spec's digest at a commit, for runs by hand."""
     active: dict[str, WorkflowRun] = {}
     broken: dict[tuple[str, str], list[str]] = {}
     for run in sorted(runs, key=lambda one: (one.created_at, one.id)):
         id_, digest = _of(run.title, pulls)
+        digest = digest or (digest_at(id_, run.commit) if id_ else "")
         if run.status != ENDED:
             active[id_] = run
         elif run.conclusion == GOOD:

@@ -301,6 +301,7 @@ class WorkflowRun(NamedTuple):
     conclusion: str | None
     created_at: str
     url: str
+    commit: str = ""  # the default branch's head, as the run began
 
 
 class Artifact(NamedTuple):

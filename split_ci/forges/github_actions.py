@@ -116,7 +116,7 @@ def _run(value: Mapping[str, Any]) -> WorkflowRun:
     return WorkflowRun(
         id=_field(value, "id", int), title=_field(value, "display_title", str), status=value.get("status") or ENDED,
         conclusion=conclusion if isinstance(conclusion, str) else None, created_at=_field(value, "created_at", str),
-        url=_field(value, "html_url", str),
+        url=_field(value, "html_url", str), commit=_field(value, "head_sha", str),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Nothing is remembered between two looks: what a lost run left undone is due agai
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, ledger, relations
@@ -106,11 +107,15 @@ class _Look:
         with repo.objects() as objects:
             self._branches = branches.read(repo, objects).by_id
         self._pulls = {p.branch.removeprefix("split-ci/"): p for p in seen.pulls if p.own}
-        self._flights = flights(seen.runs, seen.pulls)
+        self._flights = flights(seen.runs, seen.pulls, self._digest_at)
         self._made: dict[tuple[str, str], list[Entry]] = {}
         for entry in self._entries:
             if entry.role == "implementer":
                 self._made.setdefault((entry.id, entry.digest), []).append(entry)
+
+    def _digest_at(self, id_: str, commit: str) -> str:
+        file = self._repo.tree(commit).read(f"{self._config.specs}/{id_}.md") if self._repo.commit_or_none(commit) else None
+        return sha256(file.data).hexdigest() if file else ""
 
     # --- one spec, limits left aside
 

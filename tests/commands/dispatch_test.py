@@ -352,6 +352,15 @@ def test_l12_the_world_s_faults_wait_longer_each_time(
         assert here.why().startswith(f"what is outside of it failed {'once' if times == 1 else f'{times} times'}: the next ")
 
 
+def test_a_run_by_hand_that_failed_is_of_the_text_that_it_began_with(place: Callable[..., Place]) -> None:
+    here = place(files("a"))
+    run = here.server.world.engine.add(here.server.world, {"spec": "a"})
+    run.ended("cancelled")
+    assert here.why().startswith("what is outside of it failed once")
+    here.land({"specs/a.md": spec(EDIT.format("a.txt"), accept=ACCEPT.format("a.txt"), title="Another")})
+    assert here.starts() == ["a"]
+
+
 def test_one_try_leaves_an_attempt_and_a_run_and_is_one(place: Callable[..., Place]) -> None:
     here = place(files("a"))
     here.ran(hours_ago=1.2)

@@ -57,7 +57,7 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
     },
     "split-ci-spec.yml": {
-        "admit": Row({"contents": READ, "pull-requests": READ}, ["admit"], ["admit"]),
+        "admit": Row({"contents": READ, "pull-requests": READ, "statuses": READ}, ["admit"], ["admit"]),
         "implement": Row(
             {"contents": READ}, ["status", "implement"], ["status"], "implement", "split-ci-implementer", sandbox=True,
             hands_on=True,
