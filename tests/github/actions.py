@@ -178,8 +178,10 @@ def artifacts(asked: Asked) -> Said:
     return _of(asked, "artifacts", found)
 
 
-@route("GET", "/repos/{owner}/{repo}/actions/artifacts/{id}/zip")
+@route("GET", "/repos/{owner}/{repo}/actions/artifacts/{id}/{format}")
 def archive(asked: Asked) -> Said:
+    if asked.at["format"] != "zip":
+        no(410, "Only zip archives are there")
     if file_at(asked.world, FILES + asked.at["id"]) is None:
         no(404, "Not Found")
     if any(run.expired for run in asked.world.engine.runs for id_, _, _ in run.artifacts if str(id_) == asked.at["id"]):
