@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from split_ci.ports import File, Task, Tree
     from split_ci.results import CriterionResult
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FILE_BYTES = 96 * 1024
 ALL_BYTES = 192 * 1024
 OUTPUT_CHARS = 4096
+ATTEMPT_CHARS = 16_384
 LISTED = 40  # names in a list before it says how many more there are
 DRAWS = 64
 
@@ -184,6 +185,29 @@ def criterion_text(result: CriterionResult) -> str:
             "Its output ended with:\n" + ran.output[-OUTPUT_CHARS:] if ran.output.strip() else "It printed nothing."
         )
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def attempt_text(changes: Mapping[str, tuple[File | None, File | None]]) -> str:
+    """What a round changed that did not hold, path -> (before, after): as a diff, since the files are shown without it."""
+    from difflib import unified_diff  # noqa: PLC0415 - for second rounds only
+
+    parts = []
+    for path, (before, after) in changes.items():
+        old, new = (_text_of(file).splitlines(keepends=True) for file in (before, after))
+        if old != new:
+            said = unified_diff(old, new, quoted(path), quoted(path) if after else "(deleted)", n=2)
+            parts += [line if line.endswith("\n") else line + "\n" for line in said]
+    text = "".join(parts)
+    if len(text) > ATTEMPT_CHARS:
+        text = text[:ATTEMPT_CHARS] + "\n(cut)\n"
+    return (
+        "The round before made the change below, and it is not as required. It is undone: the files are shown as they were "
+        f"before it. Make the whole change again, mended.\n{text}"
+    )
+
+
+def _text_of(file: File | None) -> str:
+    return "" if file is None else shown(file).text
 
 
 def finding_text(finding: Finding) -> str:

@@ -102,6 +102,19 @@ def reinforced(known: Lesson, again: Lesson) -> Lesson:
     return known._replace(taught=known.taught + len(new), taught_by=tuple(pair for t in kept for pair in t))
 
 
+def contradicted(known: Lesson, review: Sequence[tuple[str, str]]) -> Lesson | None:
+    """A lesson that a review says led astray: one that was taught often counts as taught once, else it goes (None).
+
+    The review is noted in it, so that the same one weakens it once.
+    """
+    if list(review) in teachers(known):
+        return known
+    if known.taught <= 1:
+        return None
+    kept = [*teachers(known), list(review)][-MAX_TEACHERS:]
+    return known._replace(taught=1, taught_by=tuple(pair for t in kept for pair in t))
+
+
 def _review(teacher: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """What a review is known by; where it was shown is no part of it."""
     return [pair for pair in teacher if pair[0] != "pull"]

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 100
 MAX_TEACHERS = 5
-START = """\
-Each of these was taught by a mistake that a review really found. None is live before it is merged; then every brief that it
-fits carries it. Merge those that are right; edit a file here, or delete it, where it isn't."""
+START = (
+    "Each of these was taught by a mistake that a review really found. None is live before it is merged; then every brief "
+    "that it fits carries it. Merge those that are right; edit a file here, or delete it, where it isn't."
+)
 END = """\
 Close this, and these lessons are not proposed again. New ones are added here for as long as it is open.
 
@@ -47,8 +48,8 @@ def listed_ids(body: str) -> frozenset[str]:
 
 def _shown(lesson: Lesson) -> str:
     said = "\n".join(f"> {line}".rstrip() for line in prose(lesson.text, 600).split("\n"))
-    when = f", for {', '.join(map(code, lesson.paths))}" if lesson.paths else ""
-    forbid = f"\n\nAdded lines that match {code(lesson.forbid)} are refused." if lesson.forbid else ""
+    when = f", in {', '.join(map(code, lesson.paths))}" if lesson.paths else ""
+    forbid = f"\n\nOnce it is merged, added lines that match {code(lesson.forbid)} are refused." if lesson.forbid else ""
     taught = "; ".join(filter(None, map(_taught, teachers(lesson)[-MAX_TEACHERS:])))
     times = "once" if lesson.taught == 1 else f"{lesson.taught} times"
     by = f": {taught}" if taught else ""

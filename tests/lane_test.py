@@ -34,8 +34,8 @@ INSTRUCT = spec("### Instruct `a.txt`\nSay uno.\n", accept="  - run: grep -q uno
 USAGE = {"input": 100, "output": 10}
 
 
-def block(text: str, path: str = "a.txt", *, was: str = "one") -> str:
-    return f"{path}\n<<<<<<< SEARCH\n{was}\n=======\n{text}\n>>>>>>> REPLACE\n"
+def block(text: str, path: str = "a.txt") -> str:
+    return f"{path}\n<<<<<<< SEARCH\none\n=======\n{text}\n>>>>>>> REPLACE\n"
 
 
 def reply(text: str, **match: Any) -> dict[str, Any]:
@@ -91,7 +91,9 @@ def test_a_model_does_what_is_left(tmp_path: Path) -> None:
 
 
 def test_a_red_criterion_is_sent_back_before_anything_is_published(tmp_path: Path) -> None:
-    repo = repo_with(tmp_path, reply(block("eins"), round=1), reply(block("uno", was="eins"), round=2))
+    repo = repo_with(
+        tmp_path, reply(block("eins"), round=1), reply(block("uno"), round=2, prompt="(?s)It is undone.*-one\\n\\+eins\\n")
+    )
     one = run(repo)
     assert (one["outcome"], one["rounds"], one["usage"]["implementer"]["calls"]) == ("done", 2, 2)
     assert git(repo, "show", "split-ci/first:a.txt") == "uno"
@@ -101,8 +103,7 @@ def test_a_red_criterion_is_sent_back_before_anything_is_published(tmp_path: Pat
 
 
 def test_rounds_are_capped_and_every_attempt_is_kept(tmp_path: Path) -> None:
-    words = ("one", "eins", "un", "ein")
-    replies = [reply(block(words[n], was=words[n - 1]), round=n) for n in (1, 2, 3)]
+    replies = [reply(block(word), round=n) for n, word in enumerate(("eins", "un", "ein"), 1)]
     repo = repo_with(tmp_path, *replies)
     one = run(repo, code=1)
     assert (one["outcome"], one["rounds"], one["branch"]) == ("failed", 3, None)

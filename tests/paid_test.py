@@ -115,7 +115,7 @@ def two_rounds(asked: dict[str, Any]) -> str:
     if "A reviewer found" in turns[1]:
         return LATER
     if "is not met" in turns[1]:
-        return LATER.replace("UNO uno", "uno").replace("\nuno\n=", "\neins\n=")
+        return block("uno")
     return block("eins") if len(turns) > 2 else block("eins").replace("\none\n", "\nnowhere\n")
 
 

@@ -27,6 +27,8 @@ def show_coached(done: Coached, pull: Pull | None, form: str) -> None:
         say(f"taught {each}")
     for each in done.reinforced:
         say(f"taught again {each}")
+    for each in done.contradicted:
+        say(f"doubted {each}")
     for each in done.refused:
         say(paint(visible(f"refused {each}"), "red"))
     if done.commit:

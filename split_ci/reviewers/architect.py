@@ -9,7 +9,7 @@ from split_ci import ledger, paths
 from split_ci.brief import OUTPUT_CHARS, choose_mark, fenced, quoted
 from split_ci.caps import Account, caps_of, no_journal
 from split_ci.errors import Refused, WorldError
-from split_ci.lesson import Lesson, lesson_faults, lesson_id
+from split_ci.lesson import Lesson, fits, lesson_faults, lesson_id
 from split_ci.past import topic_of
 from split_ci.ports import Asker, Message, Request, Usage
 from split_ci.prompts import read_prompt
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_PAGES = 24
 LESSONS = 1  # of one review
 ANSWER_TOKENS = 8192
+LESSON_CHARS = 8192  # of those that are shown
 
 
 class Read(NamedTuple):
@@ -102,7 +103,12 @@ class Architect:
         """Shows every page and adds what was judged to `read`. Why not all of it was judged, or nothing."""
         all_pages = pages(case)
         given = _given(case)
-        texts = [given, *(s.text for p in all_pages for s in p.sheets), *(s.title for p in all_pages for s in p.sheets)]
+        texts = [
+            given,
+            _taught(case),
+            *(s.text for p in all_pages for s in p.sheets),
+            *(s.title for p in all_pages for s in p.sheets),
+        ]
         mark = choose_mark(texts, self._draw)
         if len(all_pages) > MAX_PAGES:
             return f"the result has {len(all_pages)} pages, {MAX_PAGES} are read"
@@ -191,11 +197,21 @@ def _page_text(case: Case, given: str, mark: str, page: Page, asked: Sequence[in
         listed = [_listed(n, case.earlier.findings[n - 1]) for n in asked]
         parts.append("Look at these first: they were found in the round before. Say of each what became of it.")
         parts.append(fenced(mark, "earlier findings", "\n".join(listed)))
+    taught = _taught(case)
+    if taught:
+        parts.append(fenced(mark, "lessons that the implementer may have been given", taught))
     parts.append(f"Page {number} of {count} of the changed files.")
     parts += [fenced(mark, sheet.title, sheet.text) for sheet in page.sheets]
     names = ", ".join(quoted(path) for path in dict.fromkeys(s.path for s in page.sheets))
     parts.append(f"Judge these files: {names or 'none, nothing was changed'}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _taught(case: Case) -> str:
+    """The live lessons that fit what was changed, each with its id: one of them may have led astray."""
+    paths_ = [change.path for change in case.changed]
+    fitting = [one for one in case.lessons if fits(one, audience="implementer", paths=paths_, implementer="")]
+    return "".join(f"{one.id}: {' '.join(one.text.split())}\n" for one in fitting)[:LESSON_CHARS]
 
 
 def _listed(number: int, finding: Finding) -> str:

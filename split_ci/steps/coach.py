@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.coaching import ROLLING, default_branch, read_lessons, trusted_commit
 from split_ci.errors import Refused, UsageError, WorldError
-from split_ci.lesson import FOLDER, lesson_faults, lesson_id, normalised, reinforced, render_lesson
+from split_ci.lesson import FOLDER, contradicted, lesson_faults, lesson_id, normalised, reinforced, render_lesson
 from split_ci.lesson_commit import InTheWay, Onto, commit_files
 from split_ci.lessons_pull import lessons_body, lessons_title, listed_ids
 from split_ci.ports import Proposal
@@ -32,6 +32,7 @@ class Coached(NamedTuple):
     added: tuple[str, ...] = ()
     reinforced: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    contradicted: tuple[str, ...] = ()  # ids of those that a review says led astray: they count for less, or are gone
 
 
 class Waiting(NamedTuple):
@@ -45,6 +46,26 @@ class _Plan(NamedTuple):
     files: Mapping[str, bytes | None]
     added: tuple[str, ...]
     reinforced: tuple[str, ...]
+    contradicted: tuple[str, ...] = ()
+
+
+class Doubt(NamedTuple):
+    """A finding that a lesson led astray: what it says, and the review that says it."""
+
+    said: str
+    review: tuple[tuple[str, str], ...]
+
+    def is_about(self, lesson: Lesson) -> bool:
+        """Whether its message begins with the lesson's id."""
+        rest = self.said.lstrip("[`").removeprefix(lesson.id)
+        return rest != self.said.lstrip("[`") and not (rest[:1].isalnum() or rest[:1] == "-")
+
+
+class Said(NamedTuple):
+    """What reviews say of lessons: those that they teach, and doubts about others."""
+
+    lessons: Sequence[Lesson]
+    doubts: Sequence[Doubt]
 
 
 def teach(forge: Forge, repo: Repo, config: Config, verdicts: Sequence[Verdict]) -> tuple[Coached, Pull | None]:
@@ -77,16 +98,17 @@ def coach(
     `pulls` are the numbers of the specs' pull requests; what people closed `rolling` with is not taught again.
     """
     lessons, refused = sound_lessons(verdicts, pulls)
+    doubts = doubts_of(verdicts)
     branch = config.coaching.branch
     if branch == ROLLING and rolling is not None and _is_declined(rolling):
         no = listed_ids(rolling.body)
         refused = (*refused, *(f"{each.id}: people closed {rolling.url} with it" for each in lessons if each.id in no))
         lessons = [each for each in lessons if each.id not in no]
-    if not lessons:
+    if not lessons and not doubts:
         return Coached(branch, None, refused=refused)
     for name in dict.fromkeys((branch, ROLLING)):
         try:
-            return _teach(repo, config, name, lessons, rolling)._replace(refused=refused)
+            return _teach(repo, config, name, Said(lessons, doubts), rolling)._replace(refused=refused)
         except InTheWay:
             continue  # that branch is checked out with changes in the way: the rolling one takes the lesson
     raise WorldError(f"{ROLLING} is checked out with changes in the way", hint="git status")
@@ -127,17 +149,27 @@ def sound_lessons(verdicts: Iterable[Verdict], pulls: Mapping[str, int | None] =
     return sound, tuple(refused)
 
 
-def _teach(repo: Repo, config: Config, branch: str, lessons: Sequence[Lesson], rolling: Pull | None) -> Coached:
+def doubts_of(verdicts: Iterable[Verdict]) -> tuple[Doubt, ...]:
+    """The findings whose cause is a lesson."""
+    return tuple(
+        Doubt(finding.message, (("spec", verdict.id), ("commit", verdict.head)))
+        for verdict in verdicts
+        for finding in verdict.findings
+        if finding.cause == "lesson"
+    )
+
+
+def _teach(repo: Repo, config: Config, branch: str, said: Said, rolling: Pull | None) -> Coached:
     ref = f"refs/heads/{branch}"
     for _ in range(TRIES):
         expected = repo.commit_or_none(ref)
         parent = _parent(repo, ref, expected, rolling if branch == ROLLING else None)
-        plan = _plan(repo, config, parent, lessons)
+        plan = _plan(repo, config, parent, said)
         if not plan.files:
             return Coached(branch, None)
         commit = commit_files(repo, Onto(ref, parent, expected), plan.files, _message(plan))
         if commit:
-            return Coached(branch, commit, plan.added, plan.reinforced)
+            return Coached(branch, commit, plan.added, plan.reinforced, contradicted=plan.contradicted)
     raise WorldError(f"{ref} kept moving while a lesson was committed", again=True)
 
 
@@ -165,7 +197,7 @@ def _is_bots(repo: Repo, default: str, tip: str) -> bool:
     return {*out.split("\n")} <= {BOT_ENV["GIT_COMMITTER_EMAIL"], ""}
 
 
-def _plan(repo: Repo, config: Config, parent: str, lessons: Sequence[Lesson]) -> _Plan:
+def _plan(repo: Repo, config: Config, parent: str, said: Said) -> _Plan:
     """The files to write on top of a commit, with what is taught elsewhere counted too."""
     with repo.objects() as objects:
         here, _ = read_lessons(repo.tree(parent, objects), config.specs)
@@ -174,20 +206,31 @@ def _plan(repo: Repo, config: Config, parent: str, lessons: Sequence[Lesson]) ->
     known = {normalised(lesson): lesson for lesson in (*live, *here)}
     before = dict(known)
     added = []
-    for lesson in lessons:
+    for lesson in said.lessons:
         key = normalised(lesson)
         if key in known:
             known[key] = reinforced(known[key], lesson)
         else:
             known[key] = lesson
             added.append(lesson.id)
-    changed = {key: lesson for key, lesson in known.items() if before.get(key) != lesson}
-    files = {f"{config.specs}/{FOLDER}/{each.id}.md": render_lesson(each) for each in changed.values()}
-    again = sorted(each.id for each in changed.values() if each.id not in added)
-    return _Plan(files, tuple(added), tuple(again))
+    weaker: dict[str, Lesson | None] = {}
+    for key, lesson in before.items():
+        for doubt in said.doubts:
+            if doubt.is_about(lesson) and known[key] == lesson:
+                weaker[key] = contradicted(lesson, doubt.review)
+    changed = {key: lesson for key, lesson in {**known, **weaker}.items() if before.get(key) != lesson}
+    there = {lesson.id for lesson in here}
+    files: dict[str, bytes | None] = {
+        f"{config.specs}/{FOLDER}/{(each or before[key]).id}.md": render_lesson(each) if each else None
+        for key, each in changed.items()
+        if each or before[key].id in there
+    }
+    doubted = tuple(sorted(before[key].id for key in weaker if key in changed))
+    again = sorted(each.id for each in changed.values() if each and each.id not in (*added, *doubted))
+    return _Plan(files, tuple(added), tuple(again), doubted)
 
 
 def _message(plan: _Plan) -> bytes:
-    names = ", ".join((*plan.added, *plan.reinforced))
-    verb = "teach" if plan.added else "teach again"
+    names = ", ".join((*plan.added, *plan.reinforced, *plan.contradicted))
+    verb = "teach" if plan.added else "teach again" if plan.reinforced else "doubt"
     return f"{verb} {names}"[:200].encode() + b"\n"

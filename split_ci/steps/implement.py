@@ -40,7 +40,7 @@ Objection = Callable[["Spec", str], str]  # a spec and its base: why no result o
 class Job(NamedTuple):
     """One spec to implement on a base. The other fields are a later round's: what is there, and what is wrong with it.
 
-    `red`: criteria of an earlier accept that are not as required; `made`: what that result changed, which is gone on from.
+    `red`: criteria of an earlier accept that are not as required; `made`: what that result changed, which is not built upon.
     `spent`: what earlier rounds cost.
     """
 
@@ -127,9 +127,7 @@ def _starts(repo: Repo, jobs: Sequence[Job]) -> list[Start]:
             exact, applied = derive(job.spec, tree)
             drifts = tuple(left.drifts(applied, tree))
             before: Mapping[str, File | None] = applied.files
-            if job.made:
-                before = {change.path: change.file for change in job.made}
-            elif job.parent and job.parent != job.base:
+            if job.parent and job.parent != job.base:
                 before = _between(repo, job, repo.tree(job.parent, objects))
             found.append(Start(job, exact, applied, drifts, before))
     return found
@@ -236,12 +234,14 @@ def _task(run: Run, start: Start, base: Tree) -> Task:
 def _left(start: Start, tree: Tree) -> Iterator[str]:
     """Why a model is asked, each reason as text: first what was asked from the start, then what is wrong now."""
     job = start.job
-    again = "Asked in the round before, and answered by what the files hold now:\n" if job.round > 1 else ""
+    again = "Asked in the round before, and answered by what the files hold now:\n" if job.parent else ""
     for change in left.instructs(job.spec):
         yield again + brief.instruct_text(change)
     for drift in start.drifts:
         if drift.path:
             yield again + left.drift_text(drift, tree)
+    if job.made:
+        yield brief.attempt_text({change.path: (tree.read(change.path), change.file) for change in job.made})
     yield from map(brief.criterion_text, job.red)
     yield from map(brief.finding_text, job.findings)
     if job.reason:

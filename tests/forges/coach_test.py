@@ -60,7 +60,7 @@ def test_a_lesson_is_a_commit_and_a_pull_request(hub: Hub) -> None:
     (shown,) = hub.server.world.pulls
     assert shown.title == "Coaching: 1 lesson from reviews"
     assert shown.body is not None
-    assert f"### `{lesson_id(LESSON)}` (for the implementer, for `src/**`)\n\n> Log through the logger." in shown.body
+    assert f"### `{lesson_id(LESSON)}` (for the implementer, in `src/**`)\n\n> Log through the logger." in shown.body
     assert "Taught once: `one` at `cccccccccccc`." in shown.body
     assert not is_edited(shown.body)
     assert (git(hub.repo, "for-each-ref"), git(hub.repo, "status", "--porcelain")) == before

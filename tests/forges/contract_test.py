@@ -11,11 +11,14 @@ from split_ci.errors import Refused, UsageError
 from split_ci.forges import build
 from split_ci.forges.github import GitHub
 from split_ci.git import Repo
+from split_ci.github_settings import Needs
 from split_ci.ports import Proposal
 from split_ci.pull_state import PullState, seal
 from split_ci.refs import RefUpdate, swap
+from split_ci.verdict import Finding
 from tests.builders import commit, git
 from tests.invariants import untouched
+from tests.steps.coach_test import verdict as reviewed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,3 +155,32 @@ def test_racers_both_come_through(place: Place, tmp_path: Path) -> None:
     assert place.forge.transact(place.repo, work) == []
     assert place.refs() == {ONE: place.second, TWO: place.second}
     assert len(times) == (2 if place.name == "github" else 1)
+
+
+def test_a_review_is_shown_once_for_each_head(place: Place) -> None:
+    """A note, or a review of the pull request; the next head has its own."""
+
+    def seen() -> object:
+        world = place.hub.server.world
+        reviews, remarks = [one.body for one in world.reviews], [one.body for one in world.remarks]
+        return place.refs(), reviews, remarks, [one.body for one in world.comments], list(world.statuses)
+
+    place.put(RefUpdate(ONE, place.first, None))
+    place.forge.ensure_pull(Proposal("split-ci/one", place.first, "One", body(place)))
+    finding = Finding("a.txt", 1, "Say it in words.", "1")
+    said = reviewed(spec_id="one", head=place.first)._replace(findings=(finding,), by="architect")
+    lines = {"a.txt": (range(1, 2),)}
+    place.forge.ensure_review(said, lines)
+    once = seen()
+    place.forge.ensure_review(said, lines)
+    assert seen() == once
+    place.put(RefUpdate(ONE, place.second, place.first))
+    place.forge.ensure_review(said._replace(head=place.second, findings=(), decision="incomplete"), {})
+    assert seen() != once
+
+
+def test_settings_are_only_looked_at(place: Place) -> None:
+    before = place.refs()
+    assert bool(list(place.forge.examine(Needs()))) == (place.name == "github")
+    assert place.refs() == before
+    assert place.hub.server.writes == []

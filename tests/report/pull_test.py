@@ -110,7 +110,7 @@ def test_a_conflict_is_said() -> None:
     made = parsed()
     text = pull_body(Told(made, BASE, HEAD, entry(made), [], conflicts=("a.txt", "b`c.txt")))
     first, second, _ = text.split("\n\n", 2)
-    assert first.endswith("the default branch changed `a.txt`, ``b`c.txt`` since: the box *anew* helps.")
+    assert first.endswith("the default branch changed `a.txt`, ``b`c.txt`` since. The box *anew* helps.")
     assert second == "Because."
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from split_ci.coaching import default_branch, load_lessons
+from split_ci.coaching import default_branch, load_lessons, read_lessons
 from split_ci.config import Coaching, Config
 from split_ci.git import Repo
 from split_ci.lesson import Lesson, lesson_id, render_lesson
 from split_ci.ports import Usage
 from split_ci.steps.coach import coach
 from split_ci.steps.lessons import for_brief, listed, measure, tidy
-from split_ci.verdict import CriterionDecision, Verdict
+from split_ci.verdict import CriterionDecision, Finding, Verdict
 from tests.builders import commit, git, make_repo, split_ci
 from tests.ledger_test import entry
 
@@ -195,6 +195,23 @@ def test_what_a_lesson_changed_is_counted(root: Path) -> None:
     assert said == "a: passed at once 1 of 1 with it, 1 of 3 without, 1 of 2 where it was held out\n"
     ((lesson, carried),) = listed(repo, Config())[0]
     assert (lesson.id, carried) == ("a", 1)
+
+
+@pytest.mark.parametrize(("taught", "left"), [(1, None), (5, 1)])
+def test_a_lesson_that_led_astray_counts_for_less_or_goes(root: Path, taught: int, left: int | None) -> None:
+    commit(root, {"specs/coaching/a.md": render_lesson(LESSON._replace(taught=taught))})
+    repo = Repo.find(str(root))
+    finding = Finding("x.py", 1, "a: it asks for verbs, and here a noun is right", cause="lesson")
+    doubting = verdict()._replace(findings=(finding,), decision="request_changes", lessons=())
+    done = coach(repo, Config(), [doubting])
+    assert (done.contradicted, done.added, done.reinforced) == (("a",), (), ())
+    (branch,) = {done.branch}
+    found = {one.id: one.taught for one in read_lessons(repo.tree(repo.commit(branch)))[0]}
+    assert found.get("a") == left
+    again = coach(repo, Config(), [doubting])
+    assert again.commit is None  # the same review doubts once
+    other = doubting._replace(findings=(finding._replace(message="another: no such lesson"),))
+    assert coach(repo, Config(), [other]).commit is None
 
 
 def test_tidy_shows_first_and_takes_away_when_told(root: Path) -> None:
