@@ -11,13 +11,14 @@ from split_ci.workflows import Setting
 from tests.builders import git, spec
 from tests.lane_test import block, finding, judged
 from tests.models.contract_test import said
-from tests.models.servers import serving
+from tests.models.servers import Answer, serving
 from tests.workflows.act import ACT
 from tests.workflows.hub import TOKEN, Hub, hub
 from tests.workflows.leaks import command_lines, leaks
 from tests.workflows.shape import ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.workflows.act import Run
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not ACT.exists(), reason="act is not installed for this system")
 JOBS = list(ROWS["split-ci-spec.yml"])
 EXACT = spec("### Edit `a.txt`\nBefore:\n```\none\n```\nAfter:\n```\nuno\n```\n", accept="  - run: grep -q uno a.txt")
-INSTRUCT = spec("### Instruct `a.txt`\nSay uno.\n", accept="  - run: grep -q uno a.txt")
+CRITERIA = """\
+  - run: grep -q uno a.txt
+  - run: "! cat /proc/[0-9]*/environ | grep -aq canary"
+    guard: true"""
+INSTRUCT = spec("### Instruct `a.txt`\nSay uno.\n", accept=CRITERIA)
 KEYS = {"CHEAP_KEY": "sk-cheap-canary-0123456789abcdef", "STRONG_KEY": "sk-strong-canary-fedcba9876543210"}
 CONFIG = """\
 models:
@@ -35,6 +40,14 @@ implementers: [exact, cheap]
 """
 TEXT = "Write a word that stands alone in capitals too. A review found it in small letters only."
 LESSON = {"for": "implementer", "text": TEXT, "paths": ["*.txt"], "forbid": None}
+
+
+def judgement(decision: str, *findings: dict[str, Any], earlier: int = 0, lessons: Sequence[object] = ()) -> Answer:
+    """What an architect's model answers about `INSTRUCT`."""
+    answer = json.loads(judged(decision, *findings, earlier=earlier)["text"])
+    answer["criteria"].append({"id": "a2", "decision": "met", "reason": ""})
+    answer["coaching"]["lessons"] = list(lessons)
+    return said("anthropic", json.dumps(answer))
 
 
 def everything(hub: Hub) -> dict[str, Any]:
@@ -126,12 +139,13 @@ def test_an_exact_spec_becomes_a_reviewed_pull_request_at_no_cost(tmp_path: Path
 
 def test_a_cheap_model_types_and_an_architect_sends_back_teaches_and_approves(tmp_path: Path) -> None:
     first, second = said("openai", block("uno")), said("openai", block("UNO uno").replace("\none\n", "\nuno\n"))
-    sent_back = json.loads(judged("request_changes", finding("implementer"))["text"])
-    sent_back["coaching"] = {"answer": "Yes.", "lessons": [LESSON]}
-    judgements = (json.dumps(sent_back), judged("approve", earlier=1)["text"])
+    sent_back, approved = (
+        judgement("request_changes", finding("implementer"), lessons=[LESSON]),
+        judgement("approve", earlier=1),
+    )
     with (
         serving(first, second) as cheap,
-        serving(*(said("anthropic", text) for text in judgements)) as strong,
+        serving(sent_back, approved) as strong,
         hub(
             tmp_path,
             {"a.txt": "one\n", ".split-ci.yaml": CONFIG.format(cheap=cheap.url, strong=strong.url) + "architect: strong\n"},
