@@ -65,7 +65,7 @@ def _warnings(told: Told) -> Iterable[str]:
         yield f"> [!NOTE]\n> **Waived by the spec:** {meant}."
     if told.conflicts:
         where = _names(told.conflicts)
-        said = f"the default branch changed {where} since. The box *anew* helps."
+        said = f"the default branch changed {where} since: the box *anew* helps."
         yield f"> [!WARNING]\n> **Can't be merged as it is:** {said}"
     if told.sandbox == "none" and any(one.kind == "run" for one in spec.accept):
         yield "> [!WARNING]\n> **The criteria ran without a sandbox:** they could reach the network and other files."

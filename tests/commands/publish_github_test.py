@@ -220,7 +220,7 @@ def test_a_base_that_moved_on_is_not_merged_and_a_conflict_is_said(hub: Hub) -> 
     assert "Can't be merged" not in body(hub)
     hub.land({"a.txt": "two\n"})
     hub.publish()
-    assert "**Can't be merged as it is:** the default branch changed `a.txt` since:" in body(hub)
+    assert "**Can't be merged as it is:** the default branch changed `a.txt` since: " in body(hub)
 
 
 def test_a_repository_that_was_renamed(hub: Hub) -> None:
