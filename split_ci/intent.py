@@ -33,10 +33,9 @@ def intent(repo: Repo, locks: Mapping[str, str | None]) -> Iterator[int]:
     """
     folder = os.path.join(repo.common_dir, FOLDER)
     os.makedirs(folder, exist_ok=True)
-    held, half = tempfile.mkstemp(suffix=HALF, dir=folder)
+    held, half = _locked_file(folder)
     path = half
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
         _write(held, _text(locks))
         os.rename(half, half.removesuffix(HALF))
         path = half.removesuffix(HALF)
@@ -44,6 +43,16 @@ def intent(repo: Repo, locks: Mapping[str, str | None]) -> Iterator[int]:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(path)
+        os.close(held)
+
+
+def _locked_file(folder: str) -> tuple[int, str]:
+    """A new file that this process holds, made anew where another process took it for a dead one's before it was held."""
+    while True:
+        held, half = tempfile.mkstemp(suffix=HALF, dir=folder)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if os.fstat(held).st_nlink:
+            return held, half
         os.close(held)
 
 

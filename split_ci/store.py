@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["BOT", "Built", "Gated", "Quarantine", "RefUpdate", "prune_leftovers"]
 
 PREFIX = "split-ci-"  # not `tmp_…`: those `git gc --prune=now` takes away from under the living
-DAY_SECONDS = 86_400
 PACK_ORDER = (".pack", ".rev", ".mtimes", ".idx")  # git takes a pack as complete once its .idx is there
 ALONE = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
 
@@ -77,7 +76,7 @@ class Quarantine:
         recover(self.repo)
         try:
             prune_leftovers(store)
-            self.git_dir = tempfile.mkdtemp(prefix=PREFIX, dir=store)
+            self._lock, self.git_dir = _held_folder(store)
             self._lay_out(store)
         except OSError as error:
             self.close()
@@ -93,22 +92,17 @@ class Quarantine:
             self._objects.close()
         self._objects = None
         if hasattr(self, "git_dir"):
-            shutil.rmtree(self.git_dir, ignore_errors=True)
-            if os.path.isdir(
-                self.git_dir
-            ):  # an interrupted thread still wrote there: left to the next run, as its lock says
-                _mark_abandoned(self.git_dir)
+            shutil.rmtree(
+                self.git_dir, ignore_errors=True
+            )  # what an interrupted thread still writes there is left to the next run
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _lay_out(self, store: str) -> None:
-        """The least that git takes for a repository. The lock is held before it can be seen: see `prune_leftovers`."""
+        """The least that git takes for a repository."""
         for folder in ("objects/info", "objects/pack", "refs/heads"):
             os.makedirs(os.path.join(self.git_dir, folder))
-        self._lock = os.open(os.path.join(self.git_dir, "lock.new"), os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        os.rename(os.path.join(self.git_dir, "lock.new"), os.path.join(self.git_dir, "lock"))
         shared = self.repo.ask("config", "--get", "core.sharedRepository") or "umask"
         sha256 = self.repo.object_format != "sha1"
         config = f"[core]\n\tbare = true\n\trepositoryformatversion = {int(sha256)}\n\tsharedRepository = {shared}\n"
@@ -273,36 +267,33 @@ def _alternate(store: str) -> str:
 
 
 def prune_leftovers(store: str) -> None:
-    """Removes quarantines whose owner is dead (its lock can be taken) and those older than a day that have no lock."""
+    """Removes quarantines whose owner is dead: nobody holds their folder."""
     for name in os.listdir(store):
         if name.startswith(PREFIX):
-            folder = os.path.join(store, name)
-            if _abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                _prune(os.path.join(store, name))
 
 
-def _mark_abandoned(folder: str) -> None:
-    with suppress(OSError), open(os.path.join(folder, "lock"), "ab"):
-        pass
-
-
-def _abandoned(folder: str) -> bool:
+def _prune(folder: str) -> None:
+    """Raises OSError where somebody holds the folder, or it is gone."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        lock = os.open(os.path.join(folder, "lock"), os.O_RDWR)
-    except FileNotFoundError:
-        try:
-            return time.time() - os.stat(folder).st_mtime > DAY_SECONDS
-        except FileNotFoundError:
-            return False
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
     finally:
-        os.close(lock)
-    return True
+        os.close(held)
+
+
+def _held_folder(store: str) -> tuple[int, str]:
+    """A new folder that this process holds, made anew where another process took it for a dead one's before it was held."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=PREFIX, dir=store)
+        with suppress(FileNotFoundError):
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if os.path.isdir(folder) and os.path.samestat(os.fstat(held), os.stat(folder)):
+                return held, folder
+            os.close(held)
 
 
 def migrate(source: str, target: str) -> None:

@@ -28,8 +28,8 @@ USAGE = {"input": 900, "cached": 100, "output": 50, "usd": 0.001}
 ACCEPT = "  - contains: {in: docs/app.md, text: newest}\n  - run: grep -q App docs/app.md\n    guard: true"
 RED = block("docs/app.md", "Run it.\n", "Run the new one.\n")
 GREEN = block("docs/app.md", "Run it.\n", "Run the newest.\n")
-MENDED = block("docs/app.md", "Run the new one.\n", "Run the newest.\n")
-STILL_RED = block("docs/app.md", "Run the new one.\n", "Run the newer one.\n")
+
+STILL_RED = block("docs/app.md", "Run it.\n", "Run the newer one.\n")
 
 
 def answer(round_: int, text: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def paid(repo: Path) -> list[ledger.Entry]:
 
 
 def test_a_red_round_is_followed_by_another(tmp_path: Path) -> None:
-    repo = repository(tmp_path, answer(1, RED), answer(2, MENDED))
+    repo = repository(tmp_path, answer(1, RED), answer(2, GREEN))
     said = implement(repo)
     assert (said["outcome"], said["round"], len(said["others"])) == ("done", 2, 1)
     first, last = load((repo / "out/changeset.1.json").read_text()), load((repo / "out/changeset.json").read_text())
@@ -86,7 +86,7 @@ def test_the_last_round_is_handed_on_whatever_it_is(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_not_paid_again(tmp_path: Path) -> None:
-    repo = repository(tmp_path, answer(1, RED), answer(2, MENDED))
+    repo = repository(tmp_path, answer(1, RED), answer(2, GREEN))
     implement(repo)
     first = (repo / "out/changeset.json").read_bytes()
     record(repo)
@@ -104,7 +104,7 @@ def test_a_round_that_is_missing_is_paid_and_those_before_it_are_not(tmp_path: P
     assert implement(repo, code=4)["outcome"] == "failed"
     assert load((repo / "out/changeset.json").read_text()).world
     record(repo)
-    commit(repo, {"replies.json": json.dumps({"replies": [answer(2, MENDED)]})})
+    commit(repo, {"replies.json": json.dumps({"replies": [answer(2, GREEN)]})})
     said = implement(repo, base="main~1")
     assert (said["outcome"], said["round"], said["kept"]) == ("done", 2, False)
     assert [o["round"] for o in said["others"]] == [1]
@@ -206,7 +206,7 @@ def test_a_file_called_like_a_spec_is_not_taken_for_it(tmp_path: Path) -> None:
 
 
 def test_outputs_and_summary(tmp_path: Path) -> None:
-    repo = repository(tmp_path, answer(1, RED), answer(2, MENDED))
+    repo = repository(tmp_path, answer(1, RED), answer(2, GREEN))
     output, summary = tmp_path / "output", tmp_path / "summary"
     done = split_ci(
         repo, "implement", "prose", "--base", "main", "--out", "out/changeset.json", "--format", "github",
@@ -222,7 +222,7 @@ def test_outputs_and_summary(tmp_path: Path) -> None:
 
 
 def test_usage_of_earlier_rounds_counts(tmp_path: Path) -> None:
-    repo = repository(tmp_path, answer(1, RED), answer(2, MENDED))
+    repo = repository(tmp_path, answer(1, RED), answer(2, GREEN))
     commit(repo, {"specs/prose.md": spec(
         "### Instruct `docs/app.md`\nSay it.\n", accept=ACCEPT, extra="limits: {tokens: 1200}\n")})  # fmt: skip
     said = implement(repo, code=1)

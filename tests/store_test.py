@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -221,19 +222,19 @@ def test_a_lock_that_goes_is_waited_for(repo: Path) -> None:
 
 def test_quarantines_of_the_dead_are_pruned_and_of_the_living_kept(repo: Path) -> None:
     store = repo / ".git/objects"
-    for name, age in (("dead", 0), ("old", 90_000), ("young", 0)):
-        folder = store / f"{PREFIX}{name}"
-        folder.mkdir()
-        if name == "dead":
-            (folder / "lock").touch()
-        os.utime(folder, (time.time() - age,) * 2)
-    (store / "tmp_objdir-incoming-x").mkdir()
+    for name in (f"{PREFIX}dead", f"{PREFIX}held", "tmp_objdir-incoming-x"):
+        (store / name / "objects").mkdir(parents=True)
+    (store / f"{PREFIX}file").touch()
+    other = os.open(store / f"{PREFIX}held", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    kept = {f"{PREFIX}held", f"{PREFIX}file", "tmp_objdir-incoming-x"}
     with Quarantine(Repo.find(str(repo))) as living, Quarantine(Repo.find(str(repo))) as second:
         names = {path.name for path in store.glob("*-*")}
-        assert names == {
-            f"{PREFIX}young", "tmp_objdir-incoming-x", os.path.basename(living.git_dir), os.path.basename(second.git_dir),
-        }  # fmt: skip
-    assert {path.name for path in store.glob("*-*")} == {f"{PREFIX}young", "tmp_objdir-incoming-x"}
+        assert names == kept | {os.path.basename(living.git_dir), os.path.basename(second.git_dir)}
+    assert {path.name for path in store.glob("*-*")} == kept
+    os.close(other)
+    with Quarantine(Repo.find(str(repo))):
+        assert not (store / f"{PREFIX}held").exists()
 
 
 def test_a_prune_of_everything_takes_nothing_from_the_living(repo: Path) -> None:
