@@ -88,21 +88,46 @@ def caps_of(limits: spec.Limits, defaults: config.Limits) -> Caps:
 class Day:
     """The money of one day, shared by every spec of a process; safe between threads.
 
-    It is checked before a call, so what is in flight at that moment may go past it.
+    What a call may cost is set aside before it, so that calls side by side go past the cap by no more than one alone would:
+    where what is left may not do for one more, it waits until another has ended.
     """
 
     def __init__(self, usd: float, spent_usd: float = 0.0) -> None:
         self.usd = usd
         self._spent = spent_usd
-        self._lock = threading.Lock()
+        self._aside = 0.0
+        self._changed = threading.Condition()
 
     def add(self, usd: float | None) -> None:
-        with self._lock:
+        with self._changed:
             self._spent += usd or 0.0
 
     def refusal(self) -> str | None:
-        with self._lock:
-            return f"{self._spent:.4f} USD are spent today, the cap is {self.usd:g}" if self._spent >= self.usd else None
+        with self._changed:
+            return self._refusal()
+
+    def set_aside(self, usd: float, seconds: float) -> None:
+        """Waits, for some seconds at the most, until this much may be spent. Raises OverLimit. One `free` follows."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._refusal() or not self._aside or self._fits(usd), seconds)
+            refusal = self._refusal()
+            if refusal is None and self._aside and not self._fits(usd):
+                refusal = f"what is left of {self.usd:g} USD for today is set aside for other calls"
+            if refusal:
+                raise OverLimit(refusal, hint="limits.usd_per_day")
+            self._aside += usd
+
+    def free(self, usd: float) -> None:
+        """Gives back what was set aside; what it cost is added before."""
+        with self._changed:
+            self._aside = max(0.0, self._aside - usd)
+            self._changed.notify_all()
+
+    def _refusal(self) -> str | None:
+        return f"{self._spent:.4f} USD are spent today, the cap is {self.usd:g}" if self._spent >= self.usd else None
+
+    def _fits(self, usd: float) -> bool:
+        return self._spent + self._aside + usd <= self.usd
 
 
 class Account:
@@ -133,6 +158,8 @@ class Account:
         self._spent = spent
         # what is known of the money, guesses included: an unknown price lifts no cap
         self._usd = (spent.usd or 0.0) + (self.usage.usd or 0.0)
+        self._in_flight = 0
+        self._aside = 0.0  # of the day's money, as long as calls are in flight: all that the spec's cap leaves
         self._clock = clock
         self._end = clock() + caps.minutes * 60
 
@@ -166,7 +193,16 @@ class Account:
         Every `begin` is followed by one `end`. For who makes calls by itself; one thread at a time.
         """
         self._room(tokens)
-        self._journal.started()
+        if self._day is not None and not self._in_flight:
+            aside = self.caps.usd - self._usd
+            self._day.set_aside(aside, self.seconds_left())
+            self._aside = aside
+        self._in_flight += 1
+        try:
+            self._journal.started()
+        except BaseException:
+            self._leave()
+            raise
         return self.seconds_left()
 
     def end(self, usage: Usage, guess_usd: float = 0.0, *, question: str = "", reply: Reply | None = None) -> None:
@@ -176,7 +212,13 @@ class Account:
         self._usd += usd
         if self._day is not None:
             self._day.add(usd)
+        self._leave()
         self._journal.ended(usage, question, reply)
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        if self._day is not None and not self._in_flight:
+            self._day.free(self._aside)
 
     def seconds_left(self) -> float:
         """How long this attempt may go on."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 
 from split_ci import caps, config, spec
@@ -120,6 +124,54 @@ def test_the_day_is_shared() -> None:
     with pytest.raises(caps.OverLimit, match=r"^0\.0200 USD are spent today, the cap is 0\.02$"):
         account(day=day).ask(speaker, REQUEST)
     assert speaker.requests == []
+
+
+class Meeting(Speaker):
+    """Answers once so many callers have come, or after a while."""
+
+    def __init__(self, callers: int, usage: Usage) -> None:
+        super().__init__(usage)
+        self._usage, self.met = usage, threading.Barrier(callers)
+
+    def ask(self, request: Request) -> Reply:
+        with suppress(threading.BrokenBarrierError):
+            self.met.wait(0.05)
+        return Reply("yes", self._usage, "speaker-1")
+
+
+def side_by_side(day: caps.Day, speaker: Speaker, callers: int) -> list[str]:
+    """What each of them was told."""
+
+    def one(_: int) -> str:
+        try:
+            return account(day=day).ask(speaker, REQUEST).text
+        except caps.OverLimit as refused:
+            return refused.message
+
+    with ThreadPoolExecutor(callers) as threads:
+        return list(threads.map(one, range(callers)))
+
+
+def test_calls_side_by_side_pass_the_days_cap_by_one_at_the_most() -> None:
+    told = side_by_side(caps.Day(0.02), Meeting(6, Usage(1, 1, 0, 1, 0.015)), 6)
+    assert sorted(told) == ["0.0300 USD are spent today, the cap is 0.02"] * 4 + ["yes"] * 2
+
+
+def test_calls_that_the_day_has_room_for_do_not_wait() -> None:
+    speaker = Meeting(4, Usage(1, 1, 0, 1, 0.015))
+    assert side_by_side(caps.Day(5.0), speaker, 4) == ["yes"] * 4
+    assert not speaker.met.broken
+
+
+def test_what_is_set_aside_is_given_back_where_the_journal_can_not_be_written() -> None:
+    class Full(Diary):
+        def started(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    day = caps.Day(0.05)
+    with pytest.raises(OSError, match="No space"):
+        account(day=day, journal=Full()).ask(Speaker(Usage(1)), REQUEST)
+    assert account(day=day).ask(Speaker(Usage(1)), REQUEST).text == "yes"
 
 
 def test_a_spec_lowers_a_cap_and_never_raises_it() -> None:
