@@ -6,7 +6,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci import shell
+from split_ci import shell, vacuous
 from split_ci.frontmatter import Keys
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _run(keys: Keys, kind: str) -> Criterion | None:
         keys.say(
             "SP503", value, f"a shell can't read this command: {fault}", "mend it; in YAML, a `|` block needs no quoting"
         )
-    elif shell.always_passes(command):
+    elif vacuous.always_passes(command):
         keys.say("SP502", value, f"`{_short(command)}` always passes", "write a command that fails before the change")
     return Criterion("", kind, command, value.line)
 

@@ -1,39 +1,41 @@
-"""A light reading of shell commands: enough to say that one can't be read, or can only pass. Nothing is run."""
+"""A light reading of shell commands: their words and operators, and whether one can be read at all. Nothing is run."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import NamedTuple
 
-ALWAYS = frozenset(
-    ["true", ":", "echo", "printf", "pwd", "sleep", "/bin/true", "/usr/bin/true", "/bin/echo", "/usr/bin/echo"]
-)
-COMPLEX = frozenset(
-    [
-        "if",
-        "then",
-        "elif",
-        "else",
-        "fi",
-        "for",
-        "while",
-        "until",
-        "do",
-        "done",
-        "case",
-        "esac",
-        "function",
-        "select",
-        "{",
-        "}",
-        "((",
-        "[[",
-        "!",
-        "time",
-        "coproc",
-    ]
-)
 OPERATORS = ("&&", "||", ";;", ";", "|&", "|", "&", "\n")
+DEEPEST = 100  # substitutions in each other
+TOO_DEEP = f"more than {DEEPEST} levels"
+CONNECTIVES = ("&&", "||", "|", "|&")
+BRACKETS = ("[", "[[")  # commands
+MEANT = "*?["  # what stands for names of files, unless it is quoted
+
+
+class Token(NamedTuple):
+    """A word, quotes taken off, or an operator. `raw` is the word as it was written, from the character `at`.
+
+    `fixed`: a word that is always the same; neither variables nor commands nor names of files go into it.
+    """
+
+    text: str
+    at: int
+    raw: str = ""
+    fixed: bool = True
+
+    @property
+    def operator(self) -> bool:
+        return not self.raw
+
+
+def tokens(command: str) -> list[Token] | None:
+    """A command's words and operators, parentheses among them; None where no shell can read it, or it holds a document
+    (`<<`), which isn't read here.
+    """
+    scan = Scan(command)
+    return None if command_fault(command) or "<<" in command or scan.command("") else scan.tokens
 
 
 def command_fault(command: str) -> str | None:
@@ -42,103 +44,48 @@ def command_fault(command: str) -> str | None:
         return "it holds a NUL"
     if "<<" in command or re.search(r"(?<![\w-])case(?![\w-])", command):
         return None
-    scan = _Scan(command)
+    scan = Scan(command)
     open_ = scan.command("")
     if open_:
-        return f"{open_} is never closed"
-    return _operator_fault(scan.words) if not scan.nested else None
+        return f"it nests {open_}" if open_ == TOO_DEEP else f"{open_} is never closed"
+    return _operator_fault(scan.tokens) if not scan.nested else None
 
 
-def _operator_fault(words: list[str]) -> str | None:
-    meaning = [w for w in words if w != "\n"]
+def _operator_fault(found: list[Token]) -> str | None:
+    said = [one.text if one.operator else "" for one in found]
+    meaning = [text for text in said if text != "\n"]
     if not meaning:
         return None
-    if meaning[0] in ("&&", "||", "|", "|&", ";", "&"):
+    if meaning[0] in (*CONNECTIVES, ";", "&"):
         return f"it starts with `{meaning[0]}`"
-    if meaning[-1] in ("&&", "||", "|", "|&"):
+    if meaning[-1] in CONNECTIVES:
         return f"it ends with `{meaning[-1]}`"
-    for one, two in pairwise(words):
-        if one in OPERATORS and two in ("&&", "||", "|", "|&", ";", "&") and one != "\n":
+    for one, two in pairwise(said):
+        if one and two in (*CONNECTIVES, ";", "&") and one != "\n":
             return f"there is nothing between `{one}` and `{two}`"
     return None
 
 
-def always_passes(command: str) -> bool:
-    """Whether a command can only exit 0: `true`, `echo ok`, `exit 0`, `make || true`, or nothing at all."""
-    scan = _Scan(command)
-    if "<<" in command or scan.command("") or scan.nested:
-        return False
-    lists = _split(scan.words, (";", "\n", "&"))
-    if not lists:
-        return True
-    if any(words[:1] == ["set"] and any(re.match(r"-\w*e|errexit|pipefail", word) for word in words[1:]) for words in lists):
-        return all(_passes(words) for words in lists)
-    for words in lists:
-        if words[0] == "exit" and not _joined(words):
-            return _passes(words)
-    return scan.ends_in_background or _passes(lists[-1])
-
-
-def _joined(words: list[str]) -> bool:
-    return any(word in ("&&", "||", "|", "|&") for word in words)
-
-
-def _passes(words: list[str]) -> bool:
-    """Whether a list of commands joined by `&&`, `||` and `|` can only exit 0."""
-    passes = True
-    operator = "&&"
-    at = 0
-    while at <= len(words):
-        end = next((i for i in range(at, len(words)) if words[i] in ("&&", "||")), len(words))
-        one = _simple(_split(words[at:end], ("|", "|&"))[-1:])
-        passes = (passes and one) if operator == "&&" else (passes or one)
-        if end < len(words):
-            operator = words[end]
-        at = end + 1
-    return passes
-
-
-def _simple(commands: list[list[str]]) -> bool:
-    words = [w for w in commands[0] if not re.match(r"[0-9]*>(?:&[0-9]|/dev/null)\Z", w)] if commands else []
-    if not words:
-        return True
-    if any(word.lstrip("0123456789").startswith((">", "<")) for word in words) or words[0] in COMPLEX:
-        return False
-    if words[0] in ("exit", "return"):
-        return words[1:] in ([], ["0"])
-    return words[0] in ALWAYS and not (words[0] in ("sleep", "printf") and len(words) < 2)
-
-
-def _split(words: list[str], marks: tuple[str, ...]) -> list[list[str]]:
-    parts: list[list[str]] = [[]]
-    for word in words:
-        if word in marks:
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    return [part for part in parts if part]
-
-
-class _Scan:
+class Scan:
     """Splits a command into words and operators, quotes taken off; `nested` says that there was more to it than that."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.words: list[str] = []
+        self.tokens: list[Token] = []
         self.word: list[str] | None = None
         self.nested = False
         self.depth = 0
-
-    @property
-    def ends_in_background(self) -> bool:
-        meaning = [w for w in self.words if w != "\n"]
-        return bool(meaning) and meaning[-1] == "&"
+        self._began = 0  # where the word begins
+        self._fixed = True
+        self._groups = 0  # open parentheses around commands
 
     def command(self, until: str) -> str:
         """Reads up to a closing mark; the answer names what is never closed, or is empty."""
         self.depth += 1
         text = self.text
+        if self.depth > DEEPEST:
+            return TOO_DEEP
         while self.at < len(text):
             char = text[self.at]
             if char == until:
@@ -149,11 +96,12 @@ class _Scan:
             if open_:
                 return open_
         self._flush()
-        return {"": "", ")": "a parenthesis", "`": "a backquote"}[until]
+        return {"": "a parenthesis" if self._groups else "", ")": "a parenthesis", "`": "a backquote"}[until]
 
     def _piece(self, char: str) -> str:
         if char == "\\":
-            self._add(self.text[self.at + 1 : self.at + 2].replace("\n", ""))
+            if self.text[self.at + 1 : self.at + 2] != "\n":
+                self._add(self.text[self.at + 1 : self.at + 2])
             self.at += 2
         elif char == "'":
             return self._single()
@@ -164,31 +112,37 @@ class _Scan:
         elif char == "#" and self.word is None:
             end = self.text.find("\n", self.at)
             self.at = end if end >= 0 else len(self.text)
-        elif char == "(":
-            self.nested = True
+        elif char == "(" and self.depth > 1:
             self.at += 1
             return self.command(")")
+        elif char == "(" or (char == ")" and self._groups and self.depth == 1):
+            self.nested = True
+            self._groups += 1 if char == "(" else -1
+            self._operator(char)
         else:
             self._plain(char)
         return ""
+
+    def _operator(self, operator: str) -> None:
+        self._flush()
+        if self.depth == 1:
+            self.tokens.append(Token(operator, self.at))
+        self.at += len(operator)
 
     def _plain(self, char: str) -> None:
         operator = next((o for o in OPERATORS if self.text.startswith(o, self.at)), None)
         if operator == "&" and self.word and self.word[-1:] == [">"]:
             operator = None
         if operator:
-            self._flush()
-            if self.depth == 1:
-                self.words.append(operator)
-            self.at += len(operator)
+            self._operator(operator)
             return
         if char in " \t":
             self._flush()
-        elif char in "<>" and self.word and not "".join(self.word).isdigit():
-            self._flush()
-            self._add(char)
         else:
+            if char in "<>" and self.word and not "".join(self.word).isdigit():
+                self._flush()
             self._add(char)
+            self._fixed = self._fixed and char not in MEANT
         self.at += 1
 
     def _single(self) -> str:
@@ -223,6 +177,7 @@ class _Scan:
         """`$x`, `${…}`, `$(…)`, `$((…))`, `$'…'`, backquotes and `<(…)`."""
         opening = self.text[self.at : self.at + 2]
         self._add("$")
+        self._fixed = self._fixed and self.depth > 1
         if opening[0] == "`":
             self.at += 1
             return self.command("`")
@@ -251,10 +206,12 @@ class _Scan:
 
     def _add(self, text: str) -> None:
         if self.depth == 1:
-            self.word = [] if self.word is None else self.word
+            if self.word is None:
+                self.word, self._began, self._fixed = [], self.at, True
             self.word.extend(text or [""])
 
     def _flush(self) -> None:
         if self.word is not None and self.depth == 1:
-            self.words.append("".join(self.word))
+            text, fixed = "".join(self.word), self._fixed
+            self.tokens.append(Token(text, self._began, self.text[self._began : self.at], fixed or text in BRACKETS))
             self.word = None
