@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from contextlib import contextmanager, suppress
@@ -22,6 +23,11 @@ RECORD = "split-ci-moving"  # in the work tree's git folder, while files are wri
 
 def move_forward(repo: Repo, commit: str, env: Mapping[str, str]) -> str | None:
     """Moves HEAD's branch, index and files to a commit ahead. Why it can't be, in one line; None where it is done."""
+    with _alone(repo):
+        return _moved(repo, commit, env)
+
+
+def _moved(repo: Repo, commit: str, env: Mapping[str, str]) -> str | None:
     head = repo.commit("HEAD")
     done = _merge(repo, head, commit, env)
     if done.returncode and _in_the_way(done) and _settle(repo, head, env):
@@ -64,6 +70,17 @@ def _record(repo: Repo) -> str:
 
 
 @contextmanager
+def _alone(repo: Repo) -> Iterator[None]:
+    """One process of ours at a time moves a work tree: what another one has half-written is not a dead one's."""
+    held = os.open(repo.git_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+@contextmanager
 def _recorded(repo: Repo, head: str, commit: str) -> Iterator[None]:
     """Says what is under way, as long as it is. What a killed run had said stays until its move is made or undone."""
     path = _record(repo)
@@ -83,7 +100,8 @@ def _recorded(repo: Repo, head: str, commit: str) -> Iterator[None]:
 
 def forget(repo: Repo) -> None:
     """Removes what a killed run had said of a move that was made all the same: HEAD is elsewhere by now."""
-    with suppress(OSError, ValueError, KeyError, TypeError), open(_record(repo), encoding="ascii") as file:
+    said = suppress(OSError, ValueError, KeyError, TypeError)
+    with _alone(repo), said, open(_record(repo), encoding="ascii") as file:
         if json.load(file)["from"] != repo.commit_or_none("HEAD"):
             os.unlink(file.name)
 

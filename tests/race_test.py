@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +17,14 @@ from tests.builders import PERSON, SOURCE, git
 from tests.kill_test import Place, seed, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["seed", "whole"]  # fixtures
 
 
-def begin(place: Place, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-    env = clean_env({**PERSON, "PYTHONPATH": SOURCE, "NO_COLOR": "1", "TMPDIR": str(place.tmp)})
+def begin(place: Place, *words: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
+    env = clean_env({**PERSON, "PYTHONPATH": SOURCE, "NO_COLOR": "1", "TMPDIR": str(place.tmp), **more})
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "split_ci", *words], cwd=cwd or place.repo, env=env,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -112,3 +116,36 @@ def test_two_landings_and_two_drops(tmp_path: Path, seed: Path) -> None:
     assert codes[1] in (0, 2, 4)
     assert git(place.repo, "branch", "--list", "split-ci/second") == ""
     nothing_twice(place)
+
+
+SLOW = f"""\
+#!/bin/sh
+case " $* " in *" --ff-only "*) touch "$GATE/there"; until [ -e "$GATE/go" ]; do sleep 0.02; done ;; esac
+exec {shutil.which("git")} "$@"
+"""
+
+
+def test_a_landing_waits_for_one_that_is_writing_files(tmp_path: Path, seed: Path) -> None:
+    """The quicker one is stopped before its files are written; the other must not take its move for a dead one's."""
+    place = Place(tmp_path, seed)
+    assert place.run() == 0
+    (place.bin / "git").write_text(SLOW)
+    first = begin(place, "land", "first", PATH=f"{place.bin}:{clean_env()['PATH']}", GATE=str(place.kills))
+    until(lambda: (place.kills / "there").exists() or first.poll() is not None)
+    second = begin(place, "land", "first")
+    with suppress(subprocess.TimeoutExpired):
+        second.wait(3)
+    (place.kills / "go").touch()
+    for code, out, err in ended(first, second):
+        assert code in (0, 1), out + err
+    assert git(place.repo, "show", "main:b.txt") == "B"
+    assert (place.repo / "b.txt").read_text() == "B\n"
+    assert git(place.repo, "status", "--porcelain") == ""
+    nothing_twice(place)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
