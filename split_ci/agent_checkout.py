@@ -17,6 +17,7 @@ from split_ci import checkout
 from split_ci.changeset import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from split_ci.errors import WorldError
 from split_ci.git import FOLDER, GITLINK, SYMLINK, run_git
+from split_ci.partial_clone import ensure_whole
 from split_ci.ports import File
 from split_ci.refs import BOT_ENV
 
@@ -88,6 +89,7 @@ class AgentCheckout(Scratch):
 
     def _fill(self) -> None:
         """The base's files, the exact part on top, one commit of it all, and the `.git` that the agent sees."""
+        ensure_whole(self._repo, self._task.base)
         self._git_dir = os.path.join(self._root, "git")
         stores = checkout.object_stores(self._repo, self._repo.git_dir)
         checkout.write_git_dir(self._git_dir, self._repo, stores)

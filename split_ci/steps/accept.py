@@ -13,6 +13,7 @@ from split_ci import criteria
 from split_ci.checkout import Pool
 from split_ci.errors import WorldError
 from split_ci.frozen import frozen_paths, is_frozen
+from split_ci.partial_clone import ensure_whole
 from split_ci.prepare import Preparations, Prepared, place
 from split_ci.proc import Caps, Stopped
 from split_ci.results import CriterionResult, Execution, Results
@@ -305,6 +306,8 @@ class _Commands:
 
     def on_base(self, side: Side, begins: Callable[[], None]) -> Future[Execution]:
         if side not in self._shared:
+            if all(commit != side[0] for commit, _, _ in self._shared):
+                ensure_whole(self._pool.repo, side[0])
             self._shared[side] = self._threads.submit(self._run, side, begins, twice=False)
         return self._shared[side]
 
