@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from split_ci.errors import UsageError
 from split_ci.settings import FILE, Coaching, Config, Limits, ModelConfig, Price
+from split_ci.tree import UNMERGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,12 @@ def parse_config(data: bytes | None, env: Mapping[str, str]) -> Config:
 def read_config(tree: Tree, env: Mapping[str, str] | None = None) -> Config:
     """The configuration in a snapshot: the index for the hook, a commit of the default branch in CI."""
     file = tree.read(FILE)
-    if file is None and tree.entry(FILE) is not None:
+    entry = tree.entry(FILE)
+    if entry is not None and entry.mode == UNMERGED:
+        raise UsageError(
+            f"{FILE}: it is in conflict", hint=f"resolve it, then git add {FILE}; git status shows all conflicts"
+        )
+    if file is None and entry is not None:
         raise UsageError(f"{FILE}: not a file: make it one")
     if file is not None and file.mode == SYMLINK:
         raise UsageError(f"{FILE}: a symlink is not followed: put a plain file there")

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import UsageError, WorldError
-from split_ci.tree import Entry, File
+from split_ci.tree import UNMERGED, Entry, File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ SYMLINK = "120000"
 GITLINK = "160000"
 FILE_MODES = ("100644", "100755")
 TIMEOUT_SECONDS = 600
+LACKS = "git fetch --refetch --no-filter brings all that a partial clone lacks; git fsck tells what else is wrong"
 EMPTY_TREES = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
@@ -233,7 +234,7 @@ class Objects:
         except BrokenPipeError:
             header = b""
         if not header:
-            raise WorldError(f"git cat-file ended while it was asked for {name}")
+            raise WorldError(f"git cat-file ended while it was asked for {name}", hint=LACKS)
         if header.endswith((b" missing\n", b" ambiguous\n")):
             return None
         oid, kind, size = header.decode().split(" ")
@@ -257,7 +258,7 @@ class Objects:
         """A blob's content. Raises WorldError where the repository lacks it (a partial clone, a broken one)."""
         found = self.read(oid)
         if found is None or found[1] != "blob":
-            raise WorldError(f"object {oid} is missing from the repository", hint="git fsck; git fetch --refetch")
+            raise WorldError(f"object {oid} is missing from the repository", hint=LACKS)
         return found[2]
 
 
@@ -308,7 +309,7 @@ class CommitTree:
 
 
 class IndexTree:
-    """The index. A `ports.Tree`. Paths in conflict and paths that are only intended (`add -N`) are not there."""
+    """The index. A `ports.Tree`. Paths that are only intended (`add -N`) are not there; those in conflict are `UNMERGED`."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
@@ -328,9 +329,9 @@ class IndexTree:
             )  # fmt: skip
             records = out.decode("utf-8", "surrogateescape").split("\0")
             self._all = {
-                path: Entry(meta[8:14], meta[16 + len(self._repo.null_oid) : -2])
+                path: Entry(meta[8:14], meta[16 + len(self._repo.null_oid) : -2]) if meta[-1] == "A" else Entry(UNMERGED, "")
                 for meta, path in zip(records[::2], records[1::2], strict=False)
-                if meta[-1] == "A"
+                if meta[-1] in "AU"
             }
         return self._all
 
@@ -361,7 +362,7 @@ class IndexTree:
 
     def read(self, path: str) -> File | None:
         entry = self.paths().get(path)
-        if entry is None or entry.mode == GITLINK:
+        if entry is None or entry.mode in (GITLINK, UNMERGED):
             return None
         return File(self._objects.blob(entry.oid), entry.mode)
 

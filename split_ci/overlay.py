@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.tree import UNMERGED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -105,7 +107,7 @@ class Overlay:
             fix = "write it relative to the root, without `.` and `..`"
             return PathFault("SP201", f"`{path}` is not a path below the root", fix)
         mode = self.mode(path)
-        if mode in (SYMLINK, GITLINK, FOLDER):
+        if mode in (SYMLINK, GITLINK, FOLDER, UNMERGED):
             return _in_the_way(path, path, mode)
         if mode is None:
             fault = self._above(path)
@@ -143,12 +145,20 @@ class Overlay:
         return {target: source for target, source in self._moved.items() if target != source}
 
 
+def in_conflict(path: str) -> PathFault:
+    """Of a path that git could not merge: nobody can say yet what will be there."""
+    said = f"`{path}` is in conflict: the index holds no one version of it"
+    return PathFault("SP310", said, f"`git status` shows all conflicts; resolve this one, then `git add {path}`")
+
+
 def _in_the_way(path: str, at: str, mode: str) -> PathFault:
     where = "" if at == path else f", on the way to `{path}`"
     if mode == SYMLINK:
         return PathFault("SP202", f"`{at}` is a symlink{where}", "name the file itself, by its own path")
     if mode == GITLINK:
         return PathFault("SP208", f"`{at}` is a submodule{where}", "change it in its own repository")
+    if mode == UNMERGED:
+        return in_conflict(at)
     if mode == FOLDER:
         return PathFault("SP207", f"`{path}` is a folder", "name a file")
     return PathFault("SP207", f"`{at}` is a file{where}", "mend the path, or move that file away first")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from split_ci.change import Delete, Instruct, Move, Patch, touched
+from split_ci.overlay import in_conflict
 from split_ci.patch import patch_paths
 from split_ci.paths import fold, is_glob, out_of_reach, path_fault, protected
 from split_ci.problems import problem
+from split_ci.tree import UNMERGED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -122,6 +124,8 @@ def _obstacle(mode: str, here: str, *, last: bool, freed: bool) -> tuple[str, st
     if mode == SYMLINK:
         fix = "name the file that it points to; change the link itself by a commit of your own"
         return "SP202", f"`{here}` is a symlink: what is behind it is not followed", fix
+    if mode == UNMERGED:
+        return in_conflict(here)
     if mode == GITLINK:
         return "SP208", f"`{here}` is a submodule: its files belong to another repository", "change them there"
     if mode == FOLDER and last:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.overlay import in_conflict
 from split_ci.paths import fold
 from split_ci.problems import problem
+from split_ci.tree import UNMERGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -77,7 +79,9 @@ def name_problems(found: Iterable[Found], done: Mapping[str, Entry]) -> Iterator
 def _kind_problems(file: Found) -> Iterator[Problem]:
     path = file.path
     kind = KINDS.get(file.entry.mode)
-    if kind:
+    if file.entry.mode == UNMERGED:
+        yield problem("SP310", path, 1, *in_conflict(path)[1:])
+    elif kind:
         fix = (
             f"chmod -x {path}" if file.entry.mode == "100755" else "put its text into a plain file `<id>.md` of this folder"
         )

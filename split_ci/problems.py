@@ -83,6 +83,7 @@ CODES: dict[str, Code] = {
     "SP307": Code("nothing would change"),
     "SP308": Code("a patch of a kind that is not applied"),
     "SP309": Code("the result is too large"),
+    "SP310": Code("a file in conflict"),
     "SP411": Code("placeholder text", waivable=True),
     "SP412": Code("something that looks like a secret", waivable=True),
     "SP413": Code("invisible or bidirectional characters", waivable=True),

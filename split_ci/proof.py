@@ -14,7 +14,7 @@ from split_ci.pending import NOT_SPECS, Found, landed, name_problems, pending, s
 from split_ci.relations import need_problems, overlap_problems
 from split_ci.rules import judge
 from split_ci.spec import parse_spec
-from split_ci.tree import Entry
+from split_ci.tree import UNMERGED, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,7 +93,10 @@ def _by_hand(repo: Repo) -> Source:
     _warm(listed)
     done = landed(tree, config.specs)
     for name, entry in listed.items():
-        if entry.mode == FILE and name.removesuffix(".md") in done:
+        known = tree.entry(f"{config.specs}/{name}")
+        if known is not None and known.mode == UNMERGED:
+            listed[name] = known
+        elif entry.mode == FILE and name.removesuffix(".md") in done:
             listed[name] = Entry(entry.mode, _blob_id(os.path.join(folder, name), repo.object_format))
     found = tuple(sort_out(listed, done, config.specs))
     return Source(tree, config, found, lambda file: _text(os.path.join(repo.root, file.path)), done)

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+UNMERGED = "unmerged"  # the mode of a path in conflict: the index holds no one version of it
+
+
 class File(NamedTuple):
     """A file as git keeps it: bytes and mode (`100644` or `100755`; `120000` and `160000` are read, never written)."""
 

@@ -50,7 +50,7 @@ LAYERS: dict[str, str] = {
     "ground": """
         risky
         provenance
-        parcel prices spending turn quota following survey agent_checkout agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
+        parcel prices spending turn quota following survey agent_checkout partial_clone agent_launch survivors meter passage caps handoff hook_entry journals journal past lesson_commit coaching merge mirror prepare prompts proof
         tries
         hunks
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
@@ -61,7 +61,7 @@ LAYERS: dict[str, str] = {
         lessons_pull github_settings examined remarks markdown seal redact
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
-        rules edit nearest overlay path_rules scope frozen text_rules verdict fields lesson lesson_rules writing paths
+        rules edit nearest path_rules overlay scope frozen text_rules verdict fields lesson lesson_rules writing paths
         invisible spec criterion frontmatter sections blocks change escapes patch vacuous ends shell
     """,
     "values": """

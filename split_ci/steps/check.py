@@ -98,4 +98,4 @@ def _soften(repo: Repo, source: Source, checked: Sequence[Checked]) -> list[Chec
 
 
 def _of_the_tree(one: Problem) -> bool:
-    return one.code in CODES and one.code != "SP201" and one.code[:3] in ("SP2", "SP3", "SP6")
+    return one.code in CODES and one.code not in ("SP201", "SP310") and one.code[:3] in ("SP2", "SP3", "SP6")

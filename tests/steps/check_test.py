@@ -210,7 +210,7 @@ def test_an_unborn_branch(tmp_path: Path) -> None:
     assert found(root, staged=True) == found(root) == {"specs/a.md": []}
 
 
-def test_what_is_only_intended_or_in_conflict_is_not_there(root: Path) -> None:
+def test_what_is_only_intended_is_not_there_and_what_is_in_conflict_has_no_one_version(root: Path) -> None:
     write(
         root,
         {
@@ -226,4 +226,79 @@ def test_what_is_only_intended_or_in_conflict_is_not_there(root: Path) -> None:
     blob = git(root, "hash-object", "-w", "--stdin", input=b"x")
     rows = f"0 {'0' * 40}\tempty\n100644 {blob} 1\tempty\n100644 {blob} 2\tempty\n"
     git(root, "update-index", "--index-info", input=rows.encode())
-    assert found(root) == {"specs/a.md": [], "specs/b.md": ["SP303 error"]}
+    assert found(root) == {"specs/a.md": [], "specs/b.md": ["SP310 error"]}
+
+
+@pytest.fixture
+def torn(root: Path) -> Path:
+    """A merge that stopped: files, a spec and the configuration are in conflict, one of them because the other side has deleted it."""
+    specs = {
+        "specs/edits.md": spec("### Edit `a.txt`\nBefore:\n```\nours\n```\nAfter:\n```\nnew\n```\n"),
+        "specs/makes.md": spec("### Create `gone.txt`\n```\nx\n```\n"),
+        "specs/below.md": spec("### Create `a.txt/b`\n```\nx\n```\n"),
+        "specs/asks.md": spec("### Instruct `b.txt`\nSay something.\n"),
+        "specs/fine.md": spec("### Create `new.txt`\n```\nx\n```\n"),
+    }
+    yaml = "limits: {{rounds: {}}}\n"
+    commit(
+        root,
+        {
+            "a.txt": "one\n",
+            "b.txt": "one\n",
+            "gone.txt": "one\n",
+            "specs/torn.md": GOOD,
+            ".split-ci.yaml": yaml.format(1),
+            **specs,
+        },
+    )
+    git(root, "switch", "-q", "-c", "theirs")
+    commit(
+        root,
+        {
+            "a.txt": "theirs\n",
+            "b.txt": "t\n",
+            "gone.txt": None,
+            "specs/torn.md": GOOD + "theirs\n",
+            ".split-ci.yaml": yaml.format(2),
+        },
+    )
+    git(root, "switch", "-q", "main")
+    commit(
+        root,
+        {
+            "a.txt": "ours\n",
+            "b.txt": "o\n",
+            "gone.txt": "o\n",
+            "specs/torn.md": GOOD + "ours\n",
+            ".split-ci.yaml": yaml.format(3),
+        },
+    )
+    with pytest.raises(AssertionError):
+        git(root, "merge", "-q", "theirs")
+    return root
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_file_in_conflict_is_named_and_what_to_type(torn: Path, staged: bool) -> None:
+    write(torn, {".split-ci.yaml": "limits: {rounds: 3}\n"})
+    git(torn, "add", ".split-ci.yaml")
+    checked = {one.id: one for one in check(Repo.find(str(torn)), staged=staged)}
+    said = {id_: [(p.code, p.severity) for p in one.problems] for id_, one in checked.items() if id_ != "torn"}
+    conflict = [("SP310", "error")]
+    assert said == {"edits": conflict, "makes": conflict, "below": conflict, "asks": conflict, "fine": []}
+    (problem,) = checked["edits"].problems
+    assert problem.message == "`a.txt` is in conflict: the index holds no one version of it"
+    assert problem.fix == "`git status` shows all conflicts; resolve this one, then `git add a.txt`"
+    assert not checked["torn"].ok
+    if staged:
+        assert [p.code for p in checked["torn"].problems] == ["SP310"]
+    git(torn, "add", "-A")
+    assert [p.code for p in check(Repo.find(str(torn)), ["edits"], cwd=str(torn), staged=staged)[0].problems] != ["SP310"]
+
+
+def test_a_configuration_in_conflict_is_not_taken_for_none(torn: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.split-ci\.yaml: it is in conflict") as caught:
+        check(Repo.find(str(torn)), staged=True)
+    assert caught.value.hint == "resolve it, then git add .split-ci.yaml; git status shows all conflicts"
+    with pytest.raises(UsageError, match=r"\.split-ci\.yaml:2"):  # by hand it is a file, with git's marks in it
+        check(Repo.find(str(torn)))
