@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from split_ci.ports import T
 
 TRIES = 30  # as many as may run at once, each of them quicker once
+AWAY_TRIES = 5  # at a server that can't be reached, in all
 PAUSE_SECONDS = 0.4
 DEADLINE_SECONDS = 600.0
 
@@ -29,11 +30,13 @@ def transact(repo: Repo, remote: Remote, work: Callable[[Repo], T], branches: Co
     The clone lends its objects and is otherwise not touched. `branches`: more of the remote's that the step reads.
     """
     ends = time.monotonic() + DEADLINE_SECONDS
+    away = 0
     for tried in range(TRIES):
         try:
             done, pushed = _once(repo, remote, work, branches)
-        except Away as away:
-            pushed = Pushed(done=False, again=True, fault=away)
+        except Away as fault:
+            away += 1
+            pushed = Pushed(done=False, again=away < AWAY_TRIES, fault=fault)
         else:
             if pushed.done:
                 return done
