@@ -167,7 +167,7 @@ class _Look:
 
     def _not_again(self, spec: Spec, asked: Turn, made: Sequence[Entry]) -> Held | None:
         """Why what was tried is not tried again, or not yet."""
-        found = tries(made, self._flights.broken.get((spec.id, spec.digest), ()))
+        found = tries(made, self._flights.broken.get((spec.id, spec.digest), ()), self._seen.now)
         no = found.no
         if no is not None and (no.outcome != "stale" or no.base == asked.base):
             return Held(spec.id, f"{no.outcome}: {no.reason[:500]} (until the spec changes, or somebody asks by hand)")
