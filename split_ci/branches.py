@@ -6,6 +6,7 @@ of itself counts only then.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ ATTEMPTS = "refs/split-ci/attempts/"
 DROPPED = "refs/split-ci/dropped/"
 LEDGER = "refs/notes/split-ci"
 COACHING = "coaching"  # the lessons' own branch; no result
+BLOCKING = ("refs/split-ci", ATTEMPTS[:-1])
 MAX_WALK = 200
+MADE_UP = 10**9
+_NUMBER = re.compile(rf"{ATTEMPTS}[^/]+/([0-9]{{1,18}})(?:/.*)?")
 
 
 class Branch(NamedTuple):
@@ -46,13 +50,18 @@ class Branches(NamedTuple):
     attempts: dict[str, dict[int, str]]  # id -> number -> commit
     heads: Mapping[str, str]
     checked_out: Mapping[str, str]  # branch's full name -> the worktree that has it
+    blocking: frozenset[str] = frozenset()  # refs whose names keep all attempts, or the ledger, from being kept
 
     def obstacle(self, id_: str) -> str | None:
         """Why no branch of this id can be made, because of what other refs are called."""
         if HEADS[:-1] in self.heads:
             return "a branch is called `split-ci`, so none can be called `split-ci/…`: git branch -m split-ci another-name"
         below = next((ref for ref in self.heads if ref.startswith(f"{HEADS}{id_}/")), None)
-        return f"the branch {below.removeprefix('refs/heads/')} takes the name" if below else None
+        if below:
+            return f"the branch {below.removeprefix('refs/heads/')} takes the name"
+        others = re.compile(f"{ATTEMPTS}(?!{id_}$)")
+        ref = next((each for each in sorted(self.blocking) if not others.match(each)), None)
+        return f"nothing could be recorded: the ref {ref} is in the way, rename or delete it" if ref else None
 
     def attempt_ref(self, id_: str, commit: str) -> tuple[str, bool]:
         """The ref that keeps an attempt's commit, and whether it is there already. A number is given out once."""
@@ -60,7 +69,7 @@ class Branches(NamedTuple):
         for number, kept in known.items():
             if kept == commit:
                 return f"{ATTEMPTS}{id_}/{number}", True
-        number = max(known, default=0) + 1
+        number = next_number(known)
         known[number] = commit
         return f"{ATTEMPTS}{id_}/{number}", False
 
@@ -78,7 +87,7 @@ def trailers(message: str) -> dict[str, str]:
 
 def read(repo: Repo, objects: Objects, ids: Collection[str] | None = None) -> Branches:
     """The branches as they are now: of some ids, or of all. `objects` reads their commits."""
-    refs = repo.refs(HEADS[:-1], ATTEMPTS)
+    refs = repo.refs(HEADS[:-1], *BLOCKING, LEDGER)
     heads = {ref: oid for ref, oid in refs.items() if ref.startswith(HEADS) or ref == HEADS[:-1]}
     attempts = _attempts(refs)
     bots = _Bots(repo, objects, attempts)
@@ -87,16 +96,34 @@ def read(repo: Repo, objects: Objects, ids: Collection[str] | None = None) -> Br
         id_ = ref.removeprefix(HEADS)
         if ref.startswith(HEADS) and "/" not in id_ and id_ != COACHING and (ids is None or id_ in ids):
             by_id[id_] = _branch(id_, head, bots)
-    return Branches(by_id, attempts, heads, checked_out(repo) if heads else {})
+    return Branches(by_id, attempts, heads, checked_out(repo) if heads else {}, _blocking(repo, refs))
 
 
 def _attempts(refs: Mapping[str, str]) -> dict[str, dict[int, str]]:
     found: dict[str, dict[int, str]] = {}
     for ref, oid in refs.items():
-        id_, _, number = ref.removeprefix(ATTEMPTS).partition("/")
-        if ref.startswith(ATTEMPTS) and number.isdecimal():
-            found.setdefault(id_, {})[int(number)] = oid
+        number = number_of(ref)
+        if number is not None:
+            id_, _, name = ref.removeprefix(ATTEMPTS).partition("/")
+            found.setdefault(id_, {})[number] = oid if name == str(number) else ""  # somebody else's: the number is taken
     return found
+
+
+def number_of(ref: str) -> int | None:
+    """The number that an attempt's ref has, or takes from others by its name; None where there is none."""
+    found = _NUMBER.fullmatch(ref)
+    return int(found[1]) if found else None
+
+
+def next_number(taken: Collection[int]) -> int:
+    """The next free one; a number that somebody made up does not count."""
+    return max((number for number in taken if number < MADE_UP), default=0) + 1
+
+
+def _blocking(repo: Repo, refs: Mapping[str, str]) -> frozenset[str]:
+    """Refs that somebody made by hand: where the tool's own need a folder, below one of its own, or without a history."""
+    names = {ref for ref in refs if ref in BLOCKING or re.fullmatch(f"{LEDGER}/.*|{ATTEMPTS}[^/]+", ref)}
+    return frozenset(names | {LEDGER} if LEDGER in refs and repo.commit_or_none(LEDGER) is None else names)
 
 
 def checked_out(repo: Repo) -> dict[str, str]:

@@ -123,10 +123,11 @@ def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
 
 
 def _say(line: str, hint: str = "") -> None:
+    from split_ci.plain import inert, visible  # noqa: PLC0415 - most runs say nothing here
+
+    text = visible(f"{line}\n  next: {hint}" if hint else line)
     try:
-        print(line, file=sys.stderr)
-        if hint:
-            print(f"  next: {hint}", file=sys.stderr)
+        print(inert(text) if os.environ.get("GITHUB_ACTIONS") else text, file=sys.stderr)
         sys.stderr.flush()
     except OSError:
         return  # it is full, and there is nobody else to tell

@@ -21,7 +21,7 @@ LANGUAGES = {
 _ACTIVE = r"""
       (?:(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*|https?|ftp)://|(?:javascript|vbscript|data|mailto|xmpp):|www\.)[^\s`]*  # links
     | (?:(?<![\w.%+/-])[\w.%+/-]+)?@\w(?:[\w./-]*\w)?                     # mentions, addresses, owner/name@commit
-    | (?:(?<![\w./-])[\w./-]+)?\#\d+ | \bGH-\d+                          # references
+    | (?:(?<![\w./-])[\w./-]+)?\#\d+\w* | \bGH-\d+\w*                      # references
     | (?:(?<![^\s`])[^\s`]+)?\$[^\s`]*                                  # mathematics
 """
 _TOKEN = re.compile(

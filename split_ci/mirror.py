@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from split_ci import ledger
+from split_ci.branches import number_of
 from split_ci.errors import WorldError
 from split_ci.git import GitError
 from split_ci.notes import REVIEWS, note_ids, notes, put
@@ -77,7 +78,7 @@ def _attempts(repo: Repo) -> list[RefUpdate]:
     for ref, oid in sorted(theirs.items()):
         own = ref.replace(HERE, "refs/split-ci", 1)
         folder, _, number = own.rpartition("/")
-        if oid in kept.get(folder, ()) or not number.isdigit():
+        if oid in kept.get(folder, ()) or number_of(own) is None:
             continue
         while own in here:
             number = str(int(number) + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from split_ci.errors import Refused
+from split_ci.errors import Refused, WorldError
 from split_ci.plain import visible
 from split_ci.store import RefUpdate
 from split_ci.verdict import DECIDED, dump, load
@@ -29,7 +29,9 @@ def note_ids(repo: Repo, at: str) -> dict[str, str]:
     for record in repo.git("ls-tree", "-r", "-z", "--full-tree", at).split(b"\0"):
         if record:
             head, _, path = record.partition(b"\t")
-            found[path.replace(b"/", b"").decode(errors="replace")] = head.split(b" ")[2].decode()
+            _mode, kind, oid = head.decode().split(" ")
+            if kind == "blob":  # a notes ref is open to whoever may push
+                found[path.replace(b"/", b"").decode(errors="replace")] = oid
     return found
 
 
@@ -59,6 +61,8 @@ def put(
     """
     repo = quarantine.repo
     expected = repo.ask("rev-parse", "--verify", "--quiet", ref)
+    if expected and repo.commit_or_none(ref) is None:
+        raise WorldError(f"{ref} is no commit, so it holds no notes: somebody made it by hand", hint=f"delete {ref}")
     known = note_ids(repo, expected) if expected else {}
     changed: dict[str, bytes] = {}
     objects = quarantine.objects()

@@ -13,6 +13,15 @@ def visible(text: str) -> str:
     return "".join(_escape(c) if c in hidden or not (c.isprintable() or c in "\n\t") else c for c in text)
 
 
+def inert(text: str) -> str:
+    """Text whose lines a runner of GitHub Actions only shows: `::x::` at a line's start and `##[x]` anywhere command it."""
+    if "::" not in text and "##[" not in text:
+        return text
+    import re  # noqa: PLC0415
+
+    return re.sub(r"(\A|[\r\n])([^\S\r\n]*):(?=:)", r"\1\2: ", text).replace("##[", "## [")
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"

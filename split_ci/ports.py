@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 from split_ci.tree import Entry, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from split_ci.changeset import Changed
     from split_ci.errors import WorldError
@@ -329,8 +329,8 @@ class Workflows(Protocol):
         """Whether a commit has the status `split-ci/review`."""
         ...
 
-    def recorded(self, run: int) -> bool:
-        """Whether each attempt at a run was recorded by the run's own last job."""
+    def succeeded(self, run: int) -> Mapping[int, Collection[str]]:
+        """Each attempt at a run -> its jobs that ended well."""
         ...
 
     def artifacts(self, run: int) -> Sequence[Artifact]: ...

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from split_ci import changeset, results, verdict
 from split_ci.changeset import digest_of
+from split_ci.coaching import trunk_of
 from split_ci.errors import Refused
 from split_ci.fields import read_object
 from split_ci.flights import ENDED, GOOD, UNTRIED, names
@@ -15,7 +17,7 @@ from split_ci.steps.record import Recorded, record
 from split_ci.store import Quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from split_ci.changeset import Changeset
     from split_ci.git import Repo
@@ -28,7 +30,10 @@ T = TypeVar("T")
 
 MAX_BYTES = 512 * 1024 * 1024  # of one file
 KINDS = {"changes": "changeset", "sandbox": "results", "receipts": "review"}
-OURS = "split-ci-"
+MAY_LEAVE = {"implement": ("changeset", "results"), "verify": ("results",), "review": ("review",)}  # job -> kinds
+ARTIFACT = re.compile(r"split-ci-(changeset|results|review)-([1-9][0-9]{0,8})")
+ARTIFACT_OF = {"changeset": "implement", "results": "verify", "review": "review"}
+RECORD = "record"
 MOST_RUNS = 100  # of one call
 MOST_ARTIFACTS = 32  # of one run
 
@@ -49,12 +54,16 @@ class Recovered(NamedTuple):
     refused: tuple[str, ...] = ()
 
 
-def read_left(texts: Mapping[str, str]) -> Left:
-    """What is in some files, each told by its own fields. Raises Refused, naming the file."""
+def read_left(texts: Mapping[str, str], job: str = "") -> Left:
+    """What is in some files, each told by its own fields. `job`: who left them, since none may speak for another, and what
+    ran others' code least of all. Raises Refused, naming the file.
+    """
     left = Left()
     for path, text in texts.items():
         fields = read_object(text, path, MAX_BYTES)
         kind = next((kind for key, kind in KINDS.items() if key in fields), None)
+        if job and kind is not None and kind not in MAY_LEAVE[job]:
+            raise Refused(f"{path}: rule hand-off: {job} leaves no {kind}", hint="split-ci record --help")
         if kind == "changeset":
             left = left._replace(changesets=(*left.changesets, changeset.load(text)))
         elif kind == "results":
@@ -83,28 +92,53 @@ def record_left(repo: Repo, config: Config, left: Left) -> Recorded:
 
 def recover(repo: Repo, engine: Workflows) -> list[tuple[WorkflowRun, Left, tuple[str, ...]]]:
     """What the artifacts of runs hold that ended without their own job `record`; nothing is written."""
+    trunk = trunk_of(repo)
     lost = [run for run in engine.runs() if run.status == ENDED and run.conclusion not in (GOOD, *UNTRIED)]
-    found = []
+    found: list[tuple[WorkflowRun, Left, tuple[str, ...]]] = []
     for run in lost[:MOST_RUNS]:
-        artifacts = [one for one in engine.artifacts(run.id) if one.name.startswith(OURS) and not one.expired]
-        if artifacts and not engine.recorded(run.id):
-            found.append((run, *_read(repo, engine, run, artifacts[:MOST_ARTIFACTS])))
+        artifacts = _ours(engine.artifacts(run.id))
+        good = engine.succeeded(run.id) if artifacts else {}
+        if not artifacts or (good and all(RECORD in jobs for jobs in good.values())):
+            continue
+        if repo.ask("merge-base", "--is-ancestor", run.commit, trunk) is None:  # a tag may be called as the branch is
+            found.append((run, Left(), (f"{run.url}: {run.commit[:12]} is not on the default branch",)))
+        else:
+            found.append((run, *_read(repo, engine, run, _whole(artifacts, good)[:MOST_ARTIFACTS])))
     return found
 
 
-def _read(repo: Repo, engine: Workflows, run: WorkflowRun, artifacts: Iterable[Artifact]) -> tuple[Left, tuple[str, ...]]:
+def _ours(artifacts: Iterable[Artifact]) -> list[tuple[str, int, Artifact]]:
+    """(job, attempt, artifact) of those that are named as ours, the jobs in their order."""
+    named = [(ARTIFACT.fullmatch(one.name), one) for one in artifacts if not one.expired]
+    ours = [(ARTIFACT_OF[name[1]], int(name[2]), one) for name, one in named if name]
+    return sorted(ours, key=lambda each: (each[1], [*MAY_LEAVE].index(each[0]), each[2].id))
+
+
+def _whole(ours: Iterable[tuple[str, int, Artifact]], good: Mapping[int, Collection[str]]) -> list[tuple[str, Artifact]]:
+    """A name is given once in a run. A review counts where its own job came to its end, and so was the one that gave it."""
+    return [(job, one) for job, attempt, one in ours if job != "review" or job in good.get(attempt, ())]
+
+
+def _read(
+    repo: Repo, engine: Workflows, run: WorkflowRun, artifacts: Iterable[tuple[str, Artifact]]
+) -> tuple[Left, tuple[str, ...]]:
     left, refused = Left(), []
-    for artifact in artifacts:
+    for job, artifact in artifacts:
         what = f"{run.url}: {artifact.name[:80]}"
         try:
-            for name, text in read_parcel(engine.download(artifact), what).items():
-                left = _added(left, _fitting(repo, run, read_left({name: text})))
+            parcel = read_parcel(engine.download(artifact), what)
         except Refused as error:
-            refused.append(error.message if error.message.startswith(what) else f"{what}: {error.message}")
+            refused.append(error.message)
+            continue
+        for name, text in parcel.items():
+            try:
+                left = added(left, _fitting(repo, run, read_left({name: text}, job)))
+            except Refused as error:
+                refused.append(f"{what}: {error.message}")
     return left, tuple(refused)
 
 
-def _added(left: Left, more: Left) -> Left:
+def added(left: Left, more: Left) -> Left:
     """Both together; what is told twice, by two attempts at one run, is there once."""
     return Left(
         _both(left.changesets, more.changesets), _both(left.results, more.results), _both(left.verdicts, more.verdicts)

@@ -56,6 +56,15 @@ def swap(repo: Repo, updates: Sequence[RefUpdate], *, why: str = "split-ci") -> 
     raise lock_fault(said) or GitError(["update-ref"], done.returncode, said)
 
 
+def contended(repo: Repo, ref: str) -> WorldError:
+    """Why a ref could not be written, often as it was tried: others were quicker, or another ref's name is in its way."""
+    names = [name for name in repo.refs() if name != ref]
+    other = next((name for name in names if ref.startswith(f"{name}/") or name.startswith(f"{ref}/")), None)
+    if other is None:
+        return WorldError(f"{ref} kept moving while it was written", again=True)
+    return WorldError(f"{ref} can't be made: the ref {other} is in its way", hint=f"rename or delete {other}")
+
+
 def run_locking(
     repo: Repo,
     args: Sequence[str],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from split_ci.ledger import Entry
 
 MOST_HOURS = 24
+SKEW = timedelta(hours=24)  # of the clock of a runner
 NO = ("failed", "refused", "stale", "over-limit", "blocked")
 
 
@@ -24,17 +25,19 @@ class Tries(NamedTuple):
     no: Entry | None = None
 
 
-def tries(entries: Sequence[Entry], runs: Iterable[str]) -> Tries:
+def tries(entries: Sequence[Entry], runs: Iterable[str], now: str) -> Tries:
     """Of the attempts in question, by time, and of runs (when they were made) that ended without success.
 
     `runs` are those since the last that succeeded. One try may have left both an attempt and a run; it is counted once.
+    A time of tomorrow is somebody's invention: nothing waits for it.
     """
     answers = [entry for entry in entries if not by_the_world(entry)]
     since = answers[-1].at if answers else ""
     worldly = [entry.at for entry in entries if entry.at > since and by_the_world(entry)]
     broken = list(runs)
     no = answers[-1] if answers and answers[-1].outcome in NO else None
-    return Tries(max(len(worldly), len(broken)), max([*worldly, *broken], default=""), no)
+    seen = [at for at in (*worldly, *broken) if _time(at) <= _time(now) + SKEW]
+    return Tries(max(len(worldly), len(broken)), max(seen, key=_time, default=""), no)
 
 
 def by_the_world(entry: Entry) -> bool:
@@ -54,6 +57,6 @@ def _time(at: str) -> datetime:
     """A moment as the ledger and GitHub write it; one that is none is long past."""
     try:
         found = datetime.fromisoformat(at)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return datetime.fromtimestamp(0, UTC)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -32,6 +32,7 @@ class Standing(NamedTuple):
     verdict: Verdict | None = None
     entries: Sequence[Entry] = ()
     shown: bool = True  # the review is, where people see it
+    obstacle: str = ""  # why no branch of it could be made, or nothing recorded of it
 
 
 class Turn(NamedTuple):
@@ -49,6 +50,8 @@ class Turn(NamedTuple):
 def turn(repo: Repo, config: Config, spec: Spec, base: str, there: Standing, asked: Box | None = None) -> Turn:
     """Whose turn it is. `base` is where a new result would start from; `asked` is what a person asks for by hand."""
     branch = there.branch
+    if there.obstacle:
+        return Turn(False, there.obstacle)
     if branch is not None and branch.foreign:
         return Turn(False, f"{branch.name} holds {branch.foreign[0][:12]}, which is not the bot's: it is left alone")
     if branch is None or branch.digest != spec.digest or branch.base is None:

@@ -29,6 +29,7 @@ SAID = {
     "a mention": ("ask @ada or @org/team.", "ask `@ada` or `@org/team`."),
     "an address": ("mail a.b@example.org", "mail `a.b@example.org`"),
     "a closing word": ("fixes #1, closes o/r#22 and GH-3", "fixes `#1`, closes `o/r#22` and `GH-3`"),
+    "references that touch": ("##1gh-7 GH-2gh-3 #4#5", "\\#`#1gh`-7 `GH-2gh`-3 `#4` `#5`"),
     "a closing word with an address": ("fixes https://h/o/r/issues/1", "fixes `https://h/o/r/issues/1`"),
     "a closing word in code": ("`fixes #1`", "`fixes` `#1`"),
     "a command to another bot in code": ("`@bot merge it`", "`@bot` `merge` `it`"),

@@ -6,6 +6,7 @@ looks for runs of the last days that were cut off before they could record what 
 
 examples:
   split-ci record changeset.json results.json review.json
+  split-ci record --from implement handed/implement --from verify handed/verify
   split-ci record --recover
   git log --notes=split-ci --all          the ledger, a line for each attempt
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
 
     from split_ci.git import Repo
     from split_ci.ports import Forge
@@ -30,6 +32,10 @@ FORMATS = ("github",)
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="changesets, results, reviews")
+    parser.add_argument(
+        "--from", nargs=2, action="append", default=[], dest="handed", metavar=("JOB", "FOLDER"),
+        help="what a job of the workflow left, if it did: implement, verify or review. None may leave what another makes",
+    )  # fmt: skip
     parser.add_argument("--recover", action="store_true", help="also what runs on the forge left that were cut off")
 
 
@@ -40,21 +46,45 @@ def run(args: Namespace) -> int:
     from split_ci.errors import UsageError
     from split_ci.forges import build
     from split_ci.git import Repo
-    from split_ci.recording import MAX_BYTES, read_left
+    from split_ci.recording import MAX_BYTES, MAY_LEAVE, read_left
     from split_ci.report.record import show
 
-    if not args.files and not args.recover:
+    if not args.files and not args.recover and not args.handed:
         raise UsageError("name the files, or --recover", hint="split-ci record changeset.json results.json")
+    unknown = next((job for job, *_ in args.handed if job not in MAY_LEAVE), None)
+    if unknown is not None:
+        raise UsageError(f"--from {unknown}: the jobs are {', '.join(MAY_LEAVE)}", hint="split-ci record --help")
     repo = Repo.find()
     config = find_config(repo)
     left = read_left({path: read_file(path, MAX_BYTES) for path in args.files})
+    left, refused = _handed(left, args.handed)
     forge = build(repo, config, os.environ)
     recovered = _recover(repo, config, forge) if args.recover else []
-    done = _record(repo, config, forge, left) if args.files else None
+    done = _record(repo, config, forge, left) if args.files or any(left) else None
     if done:
         journal.forget(repo, done.entries)
-    show(done, journal.recover(repo), recovered, args.format)
-    return 0
+    show(done, journal.recover(repo), recovered, args.format, refused)
+    return 1 if refused else 0
+
+
+def _handed(left: Left, handed: Sequence[tuple[str, str]]) -> tuple[Left, list[str]]:
+    """What jobs left, with what is there already, and why some of it is not taken: one bad file keeps no other back."""
+    from split_ci.commands.review import read_file
+    from split_ci.errors import Refused
+    from split_ci.recording import MAX_BYTES, added, read_left
+
+    refused = []
+    for job, folder in handed:
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            path = os.path.join(folder, name)
+            if os.path.islink(path) or not os.path.isfile(path):
+                refused.append(f"{path}: rule hand-off: not a plain file")
+                continue
+            try:
+                left = added(left, read_left({path: read_file(path, MAX_BYTES)}, job))
+            except Refused as error:
+                refused.append(error.message)
+    return left, refused
 
 
 def _record(repo: Repo, config: Config, forge: Forge, left: Left) -> Recorded:

@@ -24,7 +24,6 @@ WORKFLOW = "split-ci-spec.yml"
 EVENT = "workflow_dispatch"
 FLYING = ("queued", "in_progress", "waiting", "pending", "requested")
 DAYS = 3
-RECORD = "record"
 REVIEW = "split-ci/review"
 MOST_BYTES = 64 * 1024 * 1024  # of an artifact
 LOOKS = 5
@@ -69,12 +68,12 @@ class GitHubActions:
         """Whether the status is there, in whatever state: `comment` sets it last."""
         return any(one.get("context") == REVIEW for one in self._client.pages(f"commits/{head}/statuses"))
 
-    def recorded(self, run: int) -> bool:
-        """Of all attempts at a run: what an earlier one left is recorded by its own job, or not."""
+    def succeeded(self, run: int) -> Mapping[int, frozenset[str]]:
+        """Of all attempts: what an earlier one left is its own."""
         jobs = list(self._client.pages(f"actions/runs/{run}/jobs", "jobs", filter="all"))
-        attempts = {job.get("run_attempt") for job in jobs}
-        good = {job.get("run_attempt") for job in jobs if job.get("name") == RECORD and job.get("conclusion") == "success"}
-        return bool(attempts) and attempts == good
+        attempts = {_field(job, "run_attempt", int) for job in jobs}
+        good = {(job["run_attempt"], job.get("name")) for job in jobs if job.get("conclusion") == "success"}
+        return {each: frozenset(str(name) for attempt, name in good if attempt == each) for each in attempts}
 
     def artifacts(self, run: int) -> list[Artifact]:
         """What a run left, of all its attempts."""

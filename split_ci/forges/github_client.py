@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from split_ci import __version__
 from split_ci.errors import SplitCiError, UsageError, WorldError
-from split_ci.forges.github_errors import Fault, Invalid, NotThere, Unsure, fault_of
+from split_ci.forges.github_errors import Fault, Invalid, NotThere, Unsure, fault_of, legible
 from split_ci.forges.github_wire import Capped, Lost, connection_fault
 
 if TYPE_CHECKING:
@@ -240,9 +240,14 @@ class Client:
                 follow_redirects=False, timeout=self.pace.silence, http_cache=False, auto_retry=False,
                 trust_env=secure,  # on loopback there is no proxy that may see the token
                 ssl_verify=create_ssl_context() if secure else False,  # once: each request would read all certificates again
-                event_hooks={"response": [lambda response: Capped.put_on(response, MAX_BYTES, self._ends)]},
+                event_hooks={"response": [self._tame]},
             )  # fmt: skip
         return self._github
+
+    def _tame(self, response: httpx.Response) -> None:
+        """Before the client library reads an answer: an end to it, and no time that it can't read."""
+        Capped.put_on(response, MAX_BYTES, self._ends)
+        legible(response.headers, time.time())
 
     def _url(self, path: str) -> str:
         rest = path if path.startswith("/") else f"/repos/{self.full_name}/{path}".rstrip("/")

@@ -10,7 +10,7 @@ from split_ci.errors import Refused, SplitCiError, WorldError
 from split_ci.plain import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
 MAX_WORDS = 300
 SETTING = (
@@ -19,6 +19,8 @@ SETTING = (
 )
 LIMIT = re.compile(r"rate limit|abuse detection|secondary rate", re.IGNORECASE)
 MINUTE = 60.0
+TIMES = ("retry-after", "x-ratelimit-reset")
+MOST_SECONDS = 100_000_000.0
 PASSING = (408, 500, 502, 503, 504)
 PERMISSIONS = {  # the last words of a path -> what the token lacks, where GitHub doesn't say it itself
     "pulls": "pull-requests: write", "issues": "pull-requests: write", "statuses": "statuses: write",
@@ -86,15 +88,26 @@ def _final(status: int, headers: Mapping[str, str], body: bytes, what: str, told
     return Invalid(told, _errors(body)) if status == 422 else WorldError(told)
 
 
+def legible(headers: MutableMapping[str, str], now: float) -> None:
+    """Leaves of an answer's times only what the client library can read: seconds, and not without end."""
+    odd = [name for name in TIMES if name in headers and not re.fullmatch(r"[0-9]{1,10}", headers[name], re.ASCII)]
+    wait = _wait(headers, now) if odd else None
+    for name in odd:
+        del headers[name]
+    if wait is not None:
+        headers["retry-after"] = f"{min(wait, MOST_SECONDS):.0f}"
+
+
 def _wait(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds until GitHub listens again, where it says so. Its own clock counts, not ours."""
-    asked = headers.get("retry-after", "")
+    asked, here = headers.get("retry-after", ""), _time(headers.get("date", ""), now)
     if asked.isdecimal():
         return float(asked)
+    until = _time(asked, here)
+    if until > here:
+        return until - here
     reset = headers.get("x-ratelimit-reset", "")
-    if reset.isdecimal():
-        return max(1.0, int(reset) - _time(headers.get("date", ""), now))
-    return None
+    return max(1.0, float(reset) - here) if reset.isdecimal() else None
 
 
 def _time(date: str, now: float) -> float:
@@ -102,7 +115,7 @@ def _time(date: str, now: float) -> float:
 
     try:
         return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
 
 

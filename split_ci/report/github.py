@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from split_ci.plain import visible
 from split_ci.report.bill import money
-from split_ci.report.terminal import say
+from split_ci.report.terminal import command, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,11 +84,11 @@ def _append(path: str, text: str) -> None:
 def no_commands() -> Iterator[None]:
     """What is said inside is shown by the runner, and never obeyed, however it begins."""
     mark = secrets.token_hex(16)
-    say(f"::stop-commands::{mark}")
+    command(f"::stop-commands::{mark}")
     try:
         yield
     finally:
-        say(f"::{mark}::")
+        command(f"::{mark}::")
 
 
 def cell(text: str) -> str:

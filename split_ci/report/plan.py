@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from split_ci.report.problems import escaped, plain
-from split_ci.report.terminal import paint, say, say_json
+from split_ci.report.terminal import command, paint, say, say_json
 
 if TYPE_CHECKING:
     from split_ci.steps.plan import Plan, Planned
@@ -17,10 +17,12 @@ def show(plan: Plan, form: str = "text") -> None:
         say_json(as_json(plan))
     elif form == "github":
         for number, wave in enumerate(plan.waves, 1):
-            say(f"::notice title=split-ci plan::wave {number}: {', '.join(wave)}")
+            command(f"::notice title=split-ci plan::wave {number}: {', '.join(wave)}")
         for spec in plan.specs:
             if spec.state == "invalid":
-                say(f"::warning file={escaped(plain(spec.path), ':,')},title=split-ci plan::{escaped(plain(spec.reason))}")
+                command(
+                    f"::warning file={escaped(plain(spec.path), ':,')},title=split-ci plan::{escaped(plain(spec.reason))}"
+                )
     else:
         _show_text(plan)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from split_ci.report.terminal import coloured, paint, say, say_json
+from split_ci.report.terminal import coloured, command, paint, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ def show(checked: Sequence[Checked], form: str = "text", noun: str = "spec") -> 
     elif form == "github":
         for one in checked:
             for problem in one.problems:
-                say(annotation(problem))
+                command(annotation(problem))
         say(_summary(checked, noun))
     else:
         for one in checked:

@@ -16,27 +16,29 @@ if TYPE_CHECKING:
     from split_ci.steps.record import Recorded
 
 
-def show(done: Recorded | None, killed: Sequence[Entry], lost: Sequence[Recovered], form: str) -> None:
-    """The whole answer: what the files held, what killed runs here had paid for, what lost runs on the forge had left."""
+def show(
+    done: Recorded | None, killed: Sequence[Entry], lost: Sequence[Recovered], form: str, refused: Sequence[str] = ()
+) -> None:
+    """The whole answer: what the files held, which were refused, what killed runs here had paid for, what lost runs left."""
     every = [*([done] if done else []), *(one.done for one in lost if one.done)]
     entries = [entry for one in every for entry in one.entries]
     changed = any(one.changed for one in every)
     if form == "json":
         say_json({
             "changed": changed, "attempts": [e.attempt for e in entries], "refs": [ref for one in every for ref in one.refs],
-            "recovered": [e.attempt for e in killed],
+            "recovered": [e.attempt for e in killed], "refused": list(refused),
             "runs": [{"run": one.run.url, "refused": list(one.refused)} for one in lost],
         })  # fmt: skip
     elif form == "github":
         github.outputs({"changed": changed, "recovered": len(lost)})
         github.summary(_summary(entries, lost))
         with github.no_commands():
-            _say(every, killed, lost)
+            _say(every, killed, lost, refused)
     else:
-        _say(every, killed, lost)
+        _say(every, killed, lost, refused)
 
 
-def _say(every: Sequence[Recorded], killed: Sequence[Entry], lost: Sequence[Recovered]) -> None:
+def _say(every: Sequence[Recorded], killed: Sequence[Entry], lost: Sequence[Recovered], refused: Sequence[str]) -> None:
     for one in every:
         say(f"{len(one.entries)} in the ledger{'' if one.changed else ', as before'}")
         for ref in one.refs:
@@ -47,6 +49,8 @@ def _say(every: Sequence[Recorded], killed: Sequence[Entry], lost: Sequence[Reco
         say(visible(f"  recovered {run.run.url}"))
         for why in run.refused:
             say(visible(f"    refused: {why}"))
+    for why in refused:
+        say(visible(f"  refused: {why}"))
     if not every and not killed:
         say("nothing to record")
 

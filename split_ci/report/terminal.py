@@ -6,6 +6,7 @@ import os
 import sys
 from typing import IO
 
+RUNNER = "GITHUB_ACTIONS"  # set where a runner reads what is printed
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
 
 
@@ -30,17 +31,31 @@ def visible(text: str) -> str:
 
 def say(text: str = "") -> None:
     """A line for the reader, on standard output."""
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.stdout.write(_shown(text))
 
 
 def warn(text: str) -> None:
     """A line beside the answer, on standard error."""
-    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.stderr.write(_shown(text))
+
+
+def command(text: str) -> None:
+    """A line for the runner of GitHub Actions, which obeys it."""
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def _shown(text: str) -> str:
+    line = text.encode("utf-8", "backslashreplace").decode() + "\n"
+    if not os.environ.get(RUNNER):
+        return line
+    from split_ci.plain import inert  # noqa: PLC0415
+
+    return inert(line)
 
 
 def say_json(value: object) -> None:
     """The whole answer as one JSON document."""
     import json  # noqa: PLC0415
 
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=True)
-    sys.stdout.write("\n")
+    text = json.dumps(value, indent=2, ensure_ascii=True)
+    sys.stdout.write(text.replace("##[", "\\u0023#[") + "\n")  # a runner of GitHub Actions obeys `##[x]` anywhere

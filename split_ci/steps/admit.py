@@ -125,8 +125,10 @@ def _waits(spec: Spec, there: Tree, config: Config) -> str:
 
 def standing_of(repo: Repo, objects: Objects, spec: Spec) -> Standing:
     """What there is of a spec by now."""
-    branch = branches.read(repo, objects, {spec.id}).by_id.get(spec.id)
+    found = branches.read(repo, objects, {spec.id})
+    branch = found.by_id.get(spec.id)
     entries: Sequence[ledger.Entry] = [
         e for e in ledger.read_all(repo) if (e.id, e.digest, e.role) == (spec.id, spec.digest, "implementer")
     ]
-    return Standing(branch, review_of(repo, branch.head) if branch else None, entries)
+    verdict = review_of(repo, branch.head) if branch else None
+    return Standing(branch, verdict, entries, obstacle=found.obstacle(spec.id) or "")

@@ -40,7 +40,7 @@ def drop_or_none(repo: Repo, id_: str, *, force: bool = False) -> Dropped | None
     branch, attempts = standing.by_id.get(id_), standing.attempts.get(id_, {})
     if branch is None and not attempts:
         return None
-    updates = [RefUpdate(f"{ATTEMPTS}{id_}/{number}", None, commit) for number, commit in attempts.items()]
+    updates = [RefUpdate(f"{ATTEMPTS}{id_}/{number}", None, commit) for number, commit in attempts.items() if commit]
     kept = None
     if branch is not None:
         fault = _fault(branch, standing.checked_out.get(branches.branch_ref(id_)), force=force)

@@ -105,7 +105,8 @@ class _Look:
         self._specs = {one.id: one.spec for one in self._checked if one.spec}
         self._entries = ledger.read_all(repo)
         with repo.objects() as objects:
-            self._branches = branches.read(repo, objects).by_id
+            self._refs = branches.read(repo, objects)
+        self._branches = self._refs.by_id
         self._pulls = {p.branch.removeprefix("split-ci/"): p for p in seen.pulls if p.own}
         self._flights = flights(seen.runs, seen.pulls, self._digest_at)
         self._made: dict[tuple[str, str], list[Entry]] = {}
@@ -160,14 +161,14 @@ class _Look:
 
     def _standing(self, spec: Spec, branch: Branch | None, entries: Sequence[Entry]) -> Standing:
         if branch is None or branch.foreign or branch.digest != spec.digest:
-            return Standing(branch, None, entries)
+            return Standing(branch, None, entries, obstacle=self._refs.obstacle(spec.id) or "")
         verdict = review_of(self._repo, branch.head)
         shown = verdict is None or spec.id not in self._pulls or self._seen.shown(branch.head)
-        return Standing(branch, verdict, entries, shown)
+        return Standing(branch, verdict, entries, shown, self._refs.obstacle(spec.id) or "")
 
     def _not_again(self, spec: Spec, asked: Turn, made: Sequence[Entry]) -> Held | None:
         """Why what was tried is not tried again, or not yet."""
-        found = tries(made, self._flights.broken.get((spec.id, spec.digest), ()))
+        found = tries(made, self._flights.broken.get((spec.id, spec.digest), ()), self._seen.now)
         no = found.no
         if no is not None and (no.outcome != "stale" or no.base == asked.base):
             return Held(spec.id, f"{no.outcome}: {no.reason[:500]} (until the spec changes, or somebody asks by hand)")

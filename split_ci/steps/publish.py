@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches
 from split_ci.changeset import digest_of
-from split_ci.errors import WorldError
 from split_ci.ports import Outcome
 from split_ci.pull_state import read_state
+from split_ci.refs import contended
 from split_ci.store import RefUpdate
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def publish(
         if not lost:
             return published
         time.sleep(random.uniform(0, PAUSE_SECONDS * (tried + 1)))  # noqa: S311 - so that racers part
-    raise WorldError(f"{lost[0].ref} kept moving while it was written", again=True)
+    raise contended(repo, lost[0].ref)
 
 
 def _decide(

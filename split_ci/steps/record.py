@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.branches import next_number, number_of
 from split_ci.changeset import digest_of
-from split_ci.errors import WorldError
 from split_ci.git import GitError
 from split_ci.ledger import entry_of_changeset, entry_of_verdict, note_updates
-from split_ci.refs import RefUpdate
+from split_ci.refs import RefUpdate, contended
 from split_ci.store import Quarantine
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def record(
             updates += notes
             if not updates:
                 return Recorded(tuple(entries), tuple(refs), changed=False)
-            if not quarantine.admit(updates, why="split-ci record"):
+            lost = quarantine.admit(updates, why="split-ci record")
+            if not lost:
                 return Recorded(tuple(entries), tuple(refs), changed=True)
-    raise WorldError("the ledger kept moving while it was written", again=True)
+    raise contended(repo, lost[0].ref)
 
 
 def _commits(quarantine: Quarantine, changesets: Sequence[Changeset]) -> list[str | None]:
@@ -110,8 +111,8 @@ def attempt_updates(repo: Repo, attempts: Iterable[tuple[str, str]]) -> tuple[li
             kept[spec_id] = {oid: ref for ref, oid in repo.refs(f"{ATTEMPTS}/{spec_id}/").items()}
         known = kept[spec_id]
         if commit not in known:
-            numbers = [int(ref.rpartition("/")[2]) for ref in known.values() if ref.rpartition("/")[2].isdigit()]
-            known[commit] = f"{ATTEMPTS}/{spec_id}/{max(numbers, default=0) + 1}"
+            numbers = {number for number in map(number_of, known.values()) if number}
+            known[commit] = f"{ATTEMPTS}/{spec_id}/{next_number(numbers)}"
             updates.append(RefUpdate(known[commit], commit, None))
         refs.append(known[commit])
     return refs, updates

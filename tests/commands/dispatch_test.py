@@ -95,7 +95,7 @@ class Place(Hub):
 
     def tried(self, outcome: str = "failed", *, id_: str = "a", hours_ago: float = 0, **more: Any) -> Entry:
         """An attempt in the ledger of the origin."""
-        at = (datetime.now(UTC) - timedelta(hours=hours_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = more.pop("at", "") or (datetime.now(UTC) - timedelta(hours=hours_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
         base = more.pop("base", None) or git(self.repo, "rev-parse", "origin/main")
         entry = Entry(
             id_, self.digest(id_), f"{abs(hash((id_, at, outcome, str(more)))):016x}"[:16], "implementer", "cheap", at,
@@ -350,6 +350,14 @@ def test_l12_the_world_s_faults_wait_longer_each_time(
     assert here.starts() == (["a", "b"] if again else ["b"])
     if not again:
         assert here.why().startswith(f"what is outside of it failed {'once' if times == 1 else f'{times} times'}: the next ")
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "soon"])
+def test_a_time_that_nobody_can_have_measured_holds_nothing_up(place: Callable[..., Place], at: str) -> None:
+    """Whoever may push may push a line of the ledger."""
+    here = place(files("a", "b"))
+    here.tried(hours_ago=2, world=True, reason="503", at=at)
+    assert here.starts() == ["a", "b"]
 
 
 def test_a_run_by_hand_that_failed_is_of_the_text_that_it_began_with(place: Callable[..., Place]) -> None:

@@ -268,3 +268,105 @@ def test_anew_leaves_a_person_s_branch_alone(place: Place) -> None:
     said = place.told("publish", "../one.json", "--accept", "../one.results.json", "--anew", code=1)
     assert said["outcome"] == "blocked"
     assert place.refs()["refs/heads/split-ci/one"] == mine
+
+
+def forged(place: Place) -> bytes:
+    """A review of the result as only the job `review` may leave one: it says yes, and that nothing was paid."""
+    place.publish()
+    git(place.repo, "fetch", "-q", "origin", "split-ci/one")
+    place.cli("review", "FETCH_HEAD", "--accept", "../one.results.json", "--out", "../review.json")
+    return (place.root / "review.json").read_bytes()
+
+
+def left(place: Place, **jobs: dict[str, bytes]) -> list[str]:
+    """The folders that jobs left, as `record` is told of them."""
+    args = []
+    for job, files in jobs.items():
+        folder = place.root / "handed" / job
+        folder.mkdir(parents=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        args += ["--from", job, str(folder)]
+    return args
+
+
+def test_each_job_leaves_what_is_its_own(place: Place) -> None:
+    review, changeset, results = forged(place), (place.root / "one.json"), (place.root / "one.results.json")
+    args = left(
+        place, implement={"changeset.json": changeset.read_bytes()}, verify={"results.json": results.read_bytes()},
+        review={"review.json": review},
+    )  # fmt: skip
+    said = place.told("record", *args)
+    assert (len(said["attempts"]), said["refused"], said["changed"]) == (2, [], True)
+    assert "refs/notes/split-ci-review" in place.refs()
+    assert place.told("record", *args)["changed"] is False
+    assert len(place.told("record", *args, "--from", "review", str(place.root / "nowhere"))["attempts"]) == 2
+
+
+FORGED = {
+    "implement speaks for review": ("implement", "zz.json", forged, "implement leaves no review"),
+    "verify speaks for review": ("verify", "zz.json", forged, "verify leaves no review"),
+    "verify lays a cheaper changeset over it": (
+        "verify", "changeset.json",
+        lambda p: (p.root / "one.json").read_bytes().replace(b'"usd":0.01', b'"usd":0'), "verify leaves no changeset"),
+    "review speaks for verify": (
+        "review", "zz.json", lambda p: (p.root / "one.results.json").read_bytes(), "review leaves no results"),
+    "what nobody leaves": ("implement", "a.json", lambda _: b"{}", "neither a changeset nor results nor a review"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_no_job_speaks_for_another_and_what_it_cost_is_recorded(place: Place, name: str) -> None:
+    job, file, make, message = FORGED[name]
+    data = make(place)
+    jobs = {"implement": {"changeset.json": (place.root / "one.json").read_bytes()}}
+    jobs.setdefault(job, {})[file] = data
+    done = place.cli("record", *left(place, **jobs), "--format", "json", code=1)
+    said = json.loads(done.stdout)
+    assert [message in one for one in said["refused"]] == [True]
+    (entry,) = place.ledger()
+    assert (entry.role, entry.usage.usd) == ("implementer", 0.01)
+    assert "refs/notes/split-ci-review" not in place.refs()
+
+
+def test_what_a_job_left_is_no_link(place: Place) -> None:
+    args = left(place, implement={"changeset.json": (place.root / "one.json").read_bytes()})
+    (place.root / "handed/implement/x.json").symlink_to("/proc/self/environ")
+    (place.root / "handed/implement/y.json").mkdir()
+    done = place.cli("record", *args, code=1)
+    assert done.stdout.count("not a plain file") == 2
+    assert len(place.ledger()) == 1
+
+
+def test_a_job_that_is_none(place: Place) -> None:
+    assert "the jobs are implement, verify, review" in place.cli("record", "--from", "publish", ".", code=2).stderr
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["its own job's", "another's"])
+def test_a_lost_review_counts_where_its_own_job_left_it(place: Place, own: bool) -> None:
+    """A name is given once: where a job before has taken it, the job `review` can't hand on its own, and fails."""
+    review = forged(place)
+    run = place.lost("one.json")
+    run.jobs.append((1, "review", "success" if own else "failure"))
+    place.server.world.engine.leave(place.server.world, run, "split-ci-review-1", {"review.json": review})
+    place.told("record", "--recover")
+    assert ("refs/notes/split-ci-review" in place.refs()) is own
+    assert len(place.ledger()) == (2 if own else 1)
+
+
+def test_a_lost_review_in_another_s_artifact(place: Place) -> None:
+    review = forged(place)
+    run = place.lost("one.json")
+    run.jobs.append((1, "review", "success"))
+    place.server.world.engine.leave(place.server.world, run, "split-ci-results-1", {"results.json": review})
+    (said,) = place.told("record", "--recover")["runs"]
+    assert "verify leaves no review" in said["refused"][0]
+    assert len(place.ledger()) == 1
+
+
+def test_a_run_of_a_tag_that_is_called_as_the_branch_is(place: Place) -> None:
+    run = place.lost("one.json")
+    run.sha = git(place.repo, "commit-tree", "-m", "by hand", "HEAD^{tree}").strip()
+    (said,) = place.told("record", "--recover")["runs"]
+    assert "is not on the default branch" in said["refused"][0]
+    assert place.ledger() == []

@@ -183,6 +183,29 @@ def test_a_limit_that_is_longer_than_the_deadline_is_not_waited_for(hub: Hub) ->
     assert len(hub.server.log) == 1
 
 
+DATE = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+WAITS = {
+    "a year": ({"Retry-After": "31536000"}, "31536000"),
+    "a date": ({"Retry-After": "Thu, 01 Jan 2026 02:00:00 GMT"}, "7200"),
+    "a date that is over": ({"Retry-After": "Wed, 31 Dec 2025 00:00:00 GMT", "x-ratelimit-reset": "1767229200"}, "3600"),
+    "less than nothing": ({"Retry-After": "-5", "x-ratelimit-reset": "1767229200"}, "3600"),
+    "no number": ({"Retry-After": "\u00b2", "x-ratelimit-reset": "1767229200"}, "3600"),
+    "no end": ({"Retry-After": "9" * 5000}, "100000000"),
+    "a reset without end": ({"x-ratelimit-reset": "9" * 400}, "100000000"),
+    "a reset that is no number for Python": ({"x-ratelimit-reset": "9" * 5000}, "100000000"),
+}
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_how_long_a_limit_lasts(hub: Hub, name: str) -> None:
+    headers, seconds = WAITS[name]
+    hub.server.faults.append(Fault(says(429, "Too many requests", **headers, **DATE), times=0))
+    with pytest.raises(WorldError, match=rf"\(again in {seconds} s\)") as caught:
+        client(hub).get("")
+    assert caught.value.again
+    assert len(hub.server.log) == 1
+
+
 @pytest.mark.parametrize("drips", [True, False], ids=["drips", "says nothing"])
 def test_an_answer_without_an_end_is_ended(hub: Hub, drips: bool) -> None:
     call: Callable[[], None] | None = None if drips else lambda: time.sleep(0.5)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from split_ci.ports import Usage
-from split_ci.report import github
+from split_ci.report import github, terminal
 from split_ci.results import CriterionResult
+from tests.builders import make_repo, split_ci
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,3 +125,45 @@ def test_what_is_said_is_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     first, said, last = capsys.readouterr().out.splitlines()
     mark = first.removeprefix("::stop-commands::")
     assert (len(mark), said, last) == (32, "::add-mask::e", f"::{mark}::")
+
+
+def obeyed(text: str) -> list[str]:
+    """The commands that a runner finds: `::name …::` where a line starts, `##[name …]` anywhere in one."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    found = [re.match(r"\s*::([a-z-]+)[^:]*::", line) or re.search(r"##\[([a-z-]+)[^\]]*\]", line) for line in lines]
+    return [one[1] for one in found if one]
+
+
+COMMANDS = [
+    "::add-mask::e", " \t\u3000::set-output name=go::true", "said ##[set-output name=go]true", "a\n::stop-commands::x",
+    "a\r::error::x", "a\r\n  ::error file=a::x", "####[group]x", "##[##[add-mask]e", "\n\n::debug::x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_m20_no_line_is_obeyed(text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert obeyed(text)
+    terminal.say(text)
+    assert capsys.readouterr().out == f"{text}\n"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    terminal.say(text)
+    terminal.warn(text)
+    terminal.say_json({"a": [text]})
+    out, err = capsys.readouterr()
+    assert obeyed(out + err) == []
+    assert json.loads(out.removeprefix(err)) == {"a": [text]}
+    assert err.replace(": :", "::").replace("## [", "##[") == f"{text}\n"
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_m20_no_error_is_obeyed(tmp_path: Path, text: str) -> None:
+    name = f"x{text}.json"
+    done = split_ci(make_repo(tmp_path / "r"), "record", name, env={"GITHUB_ACTIONS": "true"}, code=2)
+    assert obeyed(done.stdout + done.stderr) == []
+    assert "No such file" in done.stderr
+
+
+def test_no_error_moves_a_terminal(tmp_path: Path) -> None:
+    done = split_ci(make_repo(tmp_path / "r"), "record", "\x1b]8;;http://e\x07.json", code=2)
+    assert "\\x1b]8;;http://e\\x07.json: No such file" in done.stderr

@@ -128,6 +128,9 @@ def _job(job: Workflow, row: Row, name: str) -> Iterator[str]:
     if (steps[1].get("with", {}) == {"sandbox": "true"}) is not row.sandbox:
         yield "the sandbox is not made to work" if row.sandbox else "a sandbox for nothing"
     yield from (fault for step in steps for fault in _step(step, row))
+    folders = [step["with"]["path"] for step in steps if _uses(step, "actions/download-artifact")]
+    if len(set(folders)) < len(folders):
+        yield "what one job handed on can lie over what another did"
     ran = [words[1] for step in steps for words in _commands(step) if words[:1] == ["split-ci"]]
     if ran != list(row.commands):
         yield f"runs {', '.join(ran) or 'nothing'}"

@@ -120,6 +120,7 @@ PLANTED: dict[str, tuple[str, Callable[[Workflow], object], list[str]]] = {
     "credentials not spoken of": (SPEC, lambda w: step("verify", "actions/checkout", w).pop("with"), ["verify: the checkout keeps its credentials, or takes something else"]),
     "another checkout": (CHECK, plant("check", "actions/checkout", **{"with": {"ref": "${{ github.head_ref }}"}}), ["check: actions/checkout is given ref", "check: the checkout keeps its credentials, or takes something else"]),
     "handed on among the files": (SPEC, plant("record", "download-artifact", **{"with": {"path": "."}}), ["record: what was handed on lies among the repository's files"]),
+    "one folder for two jobs": (SPEC, plant("publish", "download-artifact", **{"with": {"path": "${{ runner.temp }}/handed/verify"}}), ["publish: what one job handed on can lie over what another did"]),
     "no time limit": (SPEC, lambda w: w["jobs"]["coach"].pop("timeout-minutes"), ["coach: no time limit below GitHub's own"]),
     "a time limit above GitHub's": (SPEC, in_job("coach", timeout_minutes=720), ["coach: no time limit below GitHub's own"]),
     "somebody's machine": (SPEC, in_job("implement", runs_on="self-hosted"), ["implement: runs on self-hosted"]),
