@@ -25,6 +25,10 @@ class OverLimit(WorldError):
     """A call that was not made, because a cap is reached. Its message names the cap."""
 
 
+class DayIsSpent(OverLimit):
+    """Not made today: tomorrow has money of its own."""
+
+
 class CallFailed(WorldError):
     """A call that was made and gave no usable answer. `usage` is what it may have cost all the same."""
 
@@ -114,7 +118,7 @@ class Day:
             if refusal is None and self._aside and not self._fits(usd):
                 refusal = f"what is left of {self.usd:g} USD for today is set aside for other calls"
             if refusal:
-                raise OverLimit(refusal, hint="limits.usd_per_day")
+                raise DayIsSpent(refusal, hint="limits.usd_per_day")
             self._aside += usd
 
     def free(self, usd: float) -> None:
@@ -232,7 +236,7 @@ class Account:
             raise OverLimit(f"{self._usd:.4f} USD are spent, the cap is {self.caps.usd:g}", hint="limits.usd")
         today = self._day.refusal() if self._day else None
         if today:
-            raise OverLimit(today, hint="limits.usd_per_day")
+            raise DayIsSpent(today, hint="limits.usd_per_day")
         room = self.tokens_left() - tokens
         if room < FEWEST_TOKENS:
             raise OverLimit(

@@ -113,6 +113,7 @@ def entry_of_verdict(verdict: Verdict, at: str | None = None) -> Entry:
         usage=verdict.usage,
         decision=verdict.decision,
         recorded=verdict.recorded,
+        world=verdict.world,
         lessons=tuple(lesson.id for lesson in verdict.lessons),
     )
 

@@ -11,6 +11,7 @@ from split_ci.notes import review_before, review_of
 from split_ci.pending import landed
 from split_ci.ports import Outcome, Usage
 from split_ci.refs import BOT_ENV
+from split_ci.verdict import standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,8 +38,8 @@ def no_result_of(need: str) -> Outcome:
 
 
 class Resumed(NamedTuple):
-    """The result that a generation has: its branch, its review (None: a run was cut off before it), its ledger entry, the
-    review of the round before, and what its rounds have cost by role.
+    """The result that a generation has: its branch, its review (None: it was cut off, or a run before it), its ledger
+    entry, the review of the round before, and what its rounds have cost by role.
     """
 
     branch: Branch
@@ -123,7 +124,7 @@ def resumed(repo: Repo, spec: Spec, branch: Branch | None, base: str, run_base: 
     if any(landed_otherwise(repo, need, run_base, branch.head, specs) for need in spec.needs):
         return None
     entries = [entry for entry in ledger.read_of(repo, branch.head) if entry.role == "implementer"]
-    verdict = review_of(repo, branch.head)
+    verdict = standing(review_of(repo, branch.head))
     earlier = review_before(repo, branch.head) if verdict is None and branch.rounds > 1 else None
     spent = _spent(repo, spec) if verdict is None or verdict.decision == "request_changes" else {}
     return Resumed(branch, verdict, entries[0] if entries else None, earlier, spent)

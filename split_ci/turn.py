@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from split_ci.branches import trailers
 from split_ci.caps import caps_of
 from split_ci.following import asks_for_more, may_follow, rungs
+from split_ci.verdict import standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +61,12 @@ def turn(repo: Repo, config: Config, spec: Spec, base: str, there: Standing, ask
         return _anew(repo, base, branch)
     own = next((entry for entry in there.entries if entry.commit == branch.head), None)
     made = own.round if own else branch.rounds
-    if there.verdict is None or not there.shown:
+    verdict = standing(there.verdict)
+    if verdict is None or not there.shown:
         why = "its result has no review yet" if there.verdict is None else "its review is not shown yet"
+        why = "its review was cut off by something outside of it" if there.verdict and there.verdict.world else why
         return Turn(True, why, branch.base, made, _parent(repo, branch), result=True)
-    return _following(config, spec, branch, there.verdict, made, own, asked)
+    return _following(config, spec, branch, verdict, made, own, asked)
 
 
 def closed(repo: Repo, spec: Spec, pull: Pull | None) -> str | None:

@@ -79,6 +79,12 @@ class Verdict(NamedTuple):
     review: str = ""
     waived: tuple[str, ...] = ()
     round: int = 1
+    world: bool = False  # incomplete by what another hour may mend: a model, its server, the day's money
+
+
+def standing(verdict: Verdict | None) -> Verdict | None:
+    """The verdict that counts; None where there is none yet, or where something outside kept it from its end."""
+    return None if verdict is None or verdict.world else verdict
 
 
 def review_id(head: str, by: str) -> str:
@@ -96,11 +102,11 @@ def decide(verdict: Verdict, case: Case) -> Verdict:
     """
     asks = next(_asks_for_changes(verdict, case), "")
     if asks:
-        return verdict._replace(decision="request_changes", summary=_said(verdict.summary, asks))
+        return verdict._replace(decision="request_changes", summary=_said(verdict.summary, asks), world=False)
     lacks = next(_lacks(verdict, case), "")
     if lacks:
         return verdict._replace(decision="incomplete", summary=_said(verdict.summary, f"incomplete: {lacks}"))
-    return verdict._replace(decision="approve")
+    return verdict._replace(decision="approve", world=False)
 
 
 def _said(summary: str, reason: str) -> str:
@@ -242,6 +248,8 @@ def dump(verdict: Verdict) -> str:
     value["criteria"] = [c._asdict() for c in verdict.criteria]
     value["receipts"] = [r._asdict() for r in verdict.receipts]
     value["lessons"] = [as_value(lesson) for lesson in verdict.lessons]
+    if not verdict.world:
+        del value["world"]
     return canonical(value)
 
 
@@ -277,6 +285,7 @@ def _read(fields: Fields) -> Verdict:
         review=fields.text("review", 32),
         waived=fields.texts("waived", MAX_FINDINGS),
         round=fields.integer("round", 1, 1000),
+        world="world" in fields and fields.flag("world"),
     )
 
 
@@ -329,6 +338,8 @@ def _path(fields: Fields) -> str:
 
 def _fault(verdict: Verdict) -> str | None:
     """Why a verdict contradicts itself."""
+    if verdict.world and verdict.decision != "incomplete":
+        return "it decides, and something outside kept it from its end"
     if verdict.decision != "approve":
         return None
     if verdict.findings:

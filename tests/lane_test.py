@@ -137,6 +137,68 @@ def test_a_finding_against_the_spec_ends_the_rounds(tmp_path: Path) -> None:
     assert (one["outcome"], one["rounds"], one["review"]["decision"]) == ("done", 1, "request_changes")
 
 
+def down(**match: Any) -> dict[str, Any]:
+    """The architect's server does not answer."""
+    return {"match": {"role": "architect", **match}, "fail": "503"}
+
+
+def again(repo: Path, *replies: dict[str, Any]) -> dict[str, Any]:
+    """The next run, with other answers."""
+    write(repo, {"replies.json": json.dumps({"replies": list(replies)})})
+    return run(repo)
+
+
+def reviews(repo: Path) -> list[str]:
+    """The decisions of the architect's reviews that the ledger knows, in their order."""
+    return [e["decision"] for e in sorted(ledger(repo), key=lambda e: str(e["at"])) if e["role"] == "architect"]
+
+
+def test_a_review_that_the_world_cut_off_is_asked_for_again_by_the_next_run_once(tmp_path: Path) -> None:
+    repo = repo_with(tmp_path, reply(block("uno")), down(), config=ARCHITECT)
+    one = run(repo)
+    assert (one["outcome"], one["review"]["decision"]) == ("done", "incomplete")
+    (state,) = json.loads(split_ci(repo, "status", "--format", "json").stdout)["specs"]
+    assert (state["state"], state["reason"]) == (
+        "done", "its review was cut off, and is asked for again: scripted: 503 (recorded)"
+    )  # fmt: skip
+    head = git(repo, "rev-parse", "split-ci/first")
+    for times in (2, 3):
+        assert again(repo, down())["review"]["decision"] == "incomplete"
+        assert reviews(repo) == ["incomplete"] * times
+    one = again(repo, judged("approve"))
+    assert (one["outcome"], one["head"], one["review"]["decision"]) == ("unchanged", head, "approve")
+    assert one["criteria"][0]["green"] is True
+    assert sorted(reviews(repo)) == ["approve", "incomplete", "incomplete", "incomplete"]
+    assert again(repo)["review"]["decision"] == "approve"  # nobody is asked any more
+    assert len([e for e in ledger(repo) if e["role"] == "implementer"]) == 1
+
+
+def test_a_review_that_comes_late_may_ask_for_the_next_round(tmp_path: Path) -> None:
+    repo = repo_with(tmp_path, reply(block("uno")), down(), config=ARCHITECT)
+    run(repo)
+    one = again(
+        repo, reply(block("UNO uno").replace("\none\n", "\nuno\n"), round=2),
+        judged("request_changes", finding("implementer"), round=1), down(round=2),
+    )  # fmt: skip
+    assert (one["rounds"], one["review"]["decision"]) == (2, "incomplete")
+    one = again(repo, judged("approve", earlier=1, round=2))
+    assert (one["outcome"], one["review"]["decision"]) == ("unchanged", "approve")
+
+
+def test_a_review_that_its_own_answer_left_incomplete_stays(tmp_path: Path) -> None:
+    """No other hour mends that, and neither does it what code alone can't judge."""
+    refused = {**judged("approve"), "text": "No.", "stop": "refusal"}
+    repo = repo_with(tmp_path / "one", reply(block("uno")), refused, config=ARCHITECT)
+    assert run(repo)["review"]["decision"] == "incomplete"
+    assert again(repo, judged("approve"))["review"]["decision"] == "incomplete"
+    assert reviews(repo) == ["incomplete"]
+    repo = repo_with(tmp_path / "two", reply(block("uno")))
+    assert run(repo)["review"]["decision"] == "incomplete"
+    note = git(repo, "rev-parse", "refs/notes/split-ci-review")
+    assert run(repo)["review"]["decision"] == "incomplete"
+    assert git(repo, "rev-parse", "refs/notes/split-ci-review") == note
+
+
 def test_a_run_that_was_cut_off_between_rounds_goes_on(tmp_path: Path) -> None:
     first = (reply(block("uno"), round=1), judged("request_changes", finding("implementer"), round=1))
     then = (reply(block("UNO uno").replace("\none\n", "\nuno\n"), round=2), judged("approve", earlier=1, round=2))

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from split_ci import ledger, paths
 from split_ci.brief import OUTPUT_CHARS, choose_mark, fenced, quoted
-from split_ci.caps import Account, caps_of, no_journal
+from split_ci.caps import Account, DayIsSpent, OverLimit, caps_of, no_journal
 from split_ci.errors import Refused, WorldError
 from split_ci.lesson import Lesson, fits, lesson_faults, lesson_id
 from split_ci.past import topic_of
@@ -73,11 +73,13 @@ class Architect:
             review = journal.past.attempt
         account = self._account(case, journal)
         read: list[Read] = []
+        world = False
         try:
             fault = self._read(case, account, topic, read)
         except (Refused, WorldError) as error:
             fault = error.message
-        return verify(self._verdict(case, review, read, account.usage, fault), case)
+            world = isinstance(error, DayIsSpent) or not isinstance(error, (OverLimit, Refused))
+        return verify(self._verdict(case, review, read, account.usage, fault)._replace(world=world), case)
 
     def _entry(self, case: Case, review: str) -> ledger.Entry:
         spec = case.spec

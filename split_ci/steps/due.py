@@ -110,7 +110,10 @@ class _Look:
         self._pulls = {p.branch.removeprefix("split-ci/"): p for p in seen.pulls if p.own}
         self._flights = flights(seen.runs, seen.pulls, self._digest_at)
         self._made: dict[tuple[str, str], list[Entry]] = {}
+        self._reviews: dict[str, list[Entry]] = {}  # of a head, those that something outside cut off
         for entry in self._entries:
+            if entry.role == "architect" and entry.world and entry.commit:
+                self._reviews.setdefault(entry.commit, []).append(entry)
             if entry.role == "implementer":
                 self._made.setdefault((entry.id, entry.digest), []).append(entry)
 
@@ -146,10 +149,13 @@ class _Look:
         branch, entries = self._branches.get(spec.id), self._made.get((spec.id, spec.digest), [])
         pull = self._pulls.get(spec.id)
         box = _box(pull, branch)
-        asked = turn(self._repo, self._config, spec, self.trunk, self._standing(spec, branch, entries), box)
+        standing = self._standing(spec, branch, entries)
+        asked = turn(self._repo, self._config, spec, self.trunk, standing, box)
         if not asked.go:
             return Held(spec.id, asked.why)
         made = _in_question(asked, branch, entries)
+        if standing.verdict and standing.verdict.world and not asked.anew:
+            made = sorted([*made, *self._reviews.get(standing.verdict.head, ())], key=lambda entry: entry.at)
         held = self._not_again(spec, asked, made)
         if held:
             return held

@@ -199,6 +199,9 @@ def _state_of_result(head: Head, facts: _Facts, attempts: Sequence[Entry], spec:
     if moved:
         return "stale", f"{moved} has changed since"
     review = facts.reviews.get(head.commit)
+    if review and review.world:
+        cut = next((line for line in reversed(review.summary.splitlines()) if line.startswith("Not finished: ")), "")
+        return "done", f"its review was cut off, and is asked for again: {cut.removeprefix('Not finished: ')}".rstrip(": ")
     if review:
         return REVIEWED[review.decision], review.summary.partition("\n")[0]
     own = [e for e in attempts if e.commit == head.commit]

@@ -98,7 +98,8 @@ class Place(Hub):
         at = more.pop("at", "") or (datetime.now(UTC) - timedelta(hours=hours_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
         base = more.pop("base", None) or git(self.repo, "rev-parse", "origin/main")
         entry = Entry(
-            id_, self.digest(id_), f"{abs(hash((id_, at, outcome, str(more)))):016x}"[:16], "implementer", "cheap", at,
+            id_, self.digest(id_), f"{abs(hash((id_, at, outcome, str(more)))):016x}"[:16],
+            more.pop("role", "implementer"), "cheap", at,
             more.pop("commit", None), base, outcome=outcome, reason=more.pop("reason", "it is wrong"), **more,
         )  # fmt: skip
         self.forge().transact(Repo.find(str(self.repo)), lambda there: write(there, [entry]))
@@ -111,11 +112,26 @@ class Place(Hub):
         git(self.repo, "fetch", "-q", "origin", f"split-ci/{id_}")
         return head
 
-    def reviewed(self, head: str, decision: Decision, *findings: Finding, id_: str = "a", shown: bool = True) -> None:
+    def reviewed(
+        self, head: str, decision: Decision, *findings: Finding, id_: str = "a", shown: bool = True, world: bool = False
+    ) -> None:
         met = (CriterionDecision("a1", "met"),)
         base = git(self.repo, "rev-parse", f"{head}~1")
         verdict = Verdict(
-            id_, self.digest(id_), base, head, "strong", False, decision, "Said.", findings, met, (), (), review="0" * 16
+            id_,
+            self.digest(id_),
+            base,
+            head,
+            "strong",
+            False,
+            decision,
+            "Said.",
+            findings,
+            met,
+            (),
+            (),
+            review="0" * 16,
+            world=world,
         )
 
         def put(there: Repo) -> None:
@@ -441,6 +457,38 @@ def test_a_review_that_is_not_shown_is_gone_on_with(place: Callable[..., Place])
     assert [one.why for one in here.look().starts] == ["its review is not shown yet"]
     here.forge().client.post(f"statuses/{head}", {"state": "success", "context": "split-ci/review"})
     assert here.why() == "this generation has a result, and its review says approve"
+
+
+@pytest.mark.parametrize(("times", "hours", "again"), HOURS)
+def test_a_review_that_the_world_cut_off_is_due_again_and_waits_longer_each_time(
+    place: Callable[..., Place], times: int, hours: float, *, again: bool
+) -> None:
+    here = place(files("a"))
+    head = here.result()
+    here.reviewed(head, "incomplete", world=True)
+    for n in range(times):
+        cut: dict[str, Any] = {"commit": head, "decision": "incomplete", "world": True, "reason": "", "usage": Usage(1)}
+        here.tried("done", role="architect", hours_ago=hours + (times - 1 - n), **cut)
+    if again:
+        assert [one.why for one in here.look().starts] == ["its review was cut off by something outside of it"]
+    else:
+        assert here.why().startswith(f"what is outside of it failed {'once' if times == 1 else f'{times} times'}: the next ")
+    here.reviewed(head, "approve")
+    assert here.why() == "this generation has a result, and its review says approve"
+
+
+def test_a_review_that_was_cut_off_and_then_made_keeps_the_next_round_from_nothing(place: Callable[..., Place]) -> None:
+    here = place(files("a", changes="### Instruct `a.txt`\nSay it.\n"))
+    head = _by_model(here)
+    here.tried("done", role="architect", commit=head, decision="incomplete", world=True, reason="", usage=Usage(1))
+    here.reviewed(head, "request_changes", WRONG)
+    assert [one.why for one in here.look().starts] == ["its review asks for changes"]
+
+
+def test_a_review_that_is_incomplete_by_itself_is_an_answer(place: Callable[..., Place]) -> None:
+    here = place(files("a"))
+    here.reviewed(here.result(), "incomplete")
+    assert here.why() == "this generation has a result, and its review says incomplete"
 
 
 def test_a_review_that_asks_for_changes(place: Callable[..., Place]) -> None:

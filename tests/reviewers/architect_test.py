@@ -188,18 +188,18 @@ def test_a_fence_around_the_answer_is_no_fault(result: Result) -> None:
     assert reviewed(result, f"```json\n{json.dumps(said())}\n```\n")[0].decision == "approve"
 
 
-ENDED: dict[str, tuple[Line, Config, str]] = {
-    "a refusal": (line("No.", stop="refusal"), CONFIG, "the model refused to answer"),
-    "a server that is down": (line("", fail="503"), CONFIG, "scripted: 503 (recorded)"),
-    "a cap": (line("{}"), CONFIG._replace(limits=Limits(tokens=100)), "the next call needs about "),
+ENDED: dict[str, tuple[Line, Config, str, bool]] = {
+    "a refusal": (line("No.", stop="refusal"), CONFIG, "the model refused to answer", False),
+    "a server that is down": (line("", fail="503"), CONFIG, "scripted: 503 (recorded)", True),
+    "a cap": (line("{}"), CONFIG._replace(limits=Limits(tokens=100)), "the next call needs about ", False),
 }
 
 
 @pytest.mark.parametrize("name", ENDED)
 def test_it_fails_closed(result: Result, name: str) -> None:
-    answer, config, reason = ENDED[name]
+    answer, config, reason, world = ENDED[name]
     verdict, _ = reviewed(result, answer, config=config)
-    assert verdict.decision == "incomplete"
+    assert (verdict.decision, verdict.world) == ("incomplete", world)
     assert f"Not finished: {reason}" in verdict.summary
     assert [r.decision for r in verdict.receipts] == ["", "", ""]
 

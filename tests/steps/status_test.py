@@ -109,6 +109,16 @@ def test_a_review_that_is_no_approval(decision: Any, state: str, root: Path) -> 
     assert told(root)["one"].state == state
 
 
+def test_a_review_that_the_world_cut_off_is_none_yet(root: Path) -> None:
+    result = add_result(root, EDIT)
+    cut = judge(result)._replace(
+        decision="incomplete", world=True, summary="Read.\nNot finished: strong: 503\nincomplete: x"
+    )
+    keep(result, cut)
+    one = told(root)["one"]
+    assert (one.state, one.reason) == ("done", "its review was cut off, and is asked for again: strong: 503")
+
+
 def test_a_new_generation_has_no_result_yet(root: Path) -> None:
     keep(add_result(root, EDIT))
     commit(root, {"specs/one.md": EDIT.replace("Because.", "Why not.")})
