@@ -136,7 +136,7 @@ def bill_of(
 
 def counterfactual(architect: Cost, implementer: Cost, price: Price | None) -> Counterfactual | None:
     """The same tokens at the architect's price; None where that price, or a part of the real cost, isn't known."""
-    if price is None or architect.usd is None or implementer.usd is None or not (architect.calls or implementer.calls):
+    if price is None or architect.usd is None or implementer.usd is None or not (architect.tokens or implementer.tokens):
         return None
     typed = priced_usd(Usage(0, implementer.input, implementer.cached, implementer.output), price)
     return Counterfactual(architect.usd + typed, typed - implementer.usd, architect.usd)

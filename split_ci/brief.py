@@ -54,7 +54,7 @@ def render_brief(
         f"MARK is {mark}.",
         fenced(mark, f"spec {quoted(task.spec.id)}", spec),
         _list("You may change these paths (globs):", task.writable),
-        _list("Not these; they are judged by others:", task.frozen),
+        _list("Not these, nor what lies below them, but for the paths above:", task.frozen),
         _list("Done already, by code:", task.applied),
         *(fenced(mark, f"left {number}", text) for number, text in enumerate(task.left, 1)),
         *(fenced(mark, f"file {quoted(path)}{shown.note}", shown.text) for path, shown in files),

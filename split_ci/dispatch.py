@@ -13,6 +13,7 @@ from split_ci import branches, relations, starting
 from split_ci.lane import NO_EDITS, Finished, Lane, Work
 from split_ci.ports import Outcome
 from split_ci.results import CriterionResult
+from split_ci.verdict import by_rules_alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,6 +104,8 @@ class Dispatch:
 
     def _resume(self, spec: Spec, resumed: Resumed) -> Work | None:
         """A generation with a result stays as it is, but for a run that was cut off before its review or its next round."""
+        if by_rules_alone(resumed.verdict) and len(self.ground.reviewers) > 1:
+            resumed = resumed._replace(verdict=None)  # there is an architect now
         branch, entry = resumed.branch, resumed.entry
         said = {criterion.id: str(criterion) for criterion in spec.accept}
         criteria = entry.criteria if entry else ()

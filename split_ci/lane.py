@@ -76,6 +76,7 @@ class Finished(NamedTuple):
     lessons: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
     sent_back: tuple[str, ...] = ()  # what the reviews of earlier rounds said
+    world: bool = False  # something outside ended it: another hour may mend that
 
 
 class Work(NamedTuple):
@@ -134,7 +135,7 @@ class Lane:
 
     def end(self, done: Finished, fault: WorldError | None = None) -> None:
         """A spec has ended; whoever watches is told. What was paid for is kept where a `fault` of the world ended it."""
-        self._finished[done.id] = done
+        self._finished[done.id] = done._replace(world=fault is not None)
         if fault is None and done.outcome.name != "blocked":
             self.ground.journals.end(done.id)
         total = done.architect + done.implementer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from split_ci.branches import trailers
 from split_ci.caps import caps_of
 from split_ci.following import asks_for_more, may_follow, rungs
-from split_ci.verdict import standing
+from split_ci.verdict import by_rules_alone, standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,11 +62,21 @@ def turn(repo: Repo, config: Config, spec: Spec, base: str, there: Standing, ask
     own = next((entry for entry in there.entries if entry.commit == branch.head), None)
     made = own.round if own else branch.rounds
     verdict = standing(there.verdict)
-    if verdict is None or not there.shown:
-        why = "its result has no review yet" if there.verdict is None else "its review is not shown yet"
-        why = "its review was cut off by something outside of it" if there.verdict and there.verdict.world else why
-        return Turn(True, why, branch.base, made, _parent(repo, branch), result=True)
+    lacks = _unreviewed(config, there)
+    if verdict is None or lacks:
+        return Turn(True, lacks, branch.base, made, _parent(repo, branch), result=True)
     return _following(config, spec, branch, verdict, made, own, asked)
+
+
+def _unreviewed(config: Config, there: Standing) -> str:
+    """Why a result is still to be reviewed, or its review to be shown; nothing where it isn't."""
+    if there.verdict is None:
+        return "its result has no review yet"
+    if there.verdict.world:
+        return "its review was cut off by something outside of it"
+    if by_rules_alone(there.verdict) and config.architect != "rules":
+        return "its review is by the rules alone"
+    return "" if there.shown else "its review is not shown yet"
 
 
 def closed(repo: Repo, spec: Spec, pull: Pull | None) -> str | None:

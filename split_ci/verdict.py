@@ -87,6 +87,11 @@ def standing(verdict: Verdict | None) -> Verdict | None:
     return None if verdict is None or verdict.world else verdict
 
 
+def by_rules_alone(verdict: Verdict | None) -> bool:
+    """Whether code alone has looked, and could not judge it."""
+    return verdict is not None and (verdict.by, verdict.decision) == ("rules", "incomplete")
+
+
 def review_id(head: str, by: str) -> str:
     """The id of a review that is the same whenever it is done again: one by code."""
     from hashlib import sha256  # noqa: PLC0415

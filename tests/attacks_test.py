@@ -148,7 +148,7 @@ FAULTS = {
 def test_a_server_that_fails(tmp_path: Path, name: str) -> None:
     answer, words, calls = FAULTS[name]
     done = attack(tmp_path, answer)
-    assert (done.code, done.spec["outcome"], done.spec["branch"]) == (1, "failed", None)
+    assert (done.code, done.spec["outcome"], done.spec["branch"]) == (4, "failed", None)
     assert words in done.spec["reason"]
     assert "\n" not in done.spec["reason"]
     (line,) = ledger(done.repo)

@@ -50,7 +50,7 @@ You may change these paths (globs):
 - "docs/**"
 - "src/**"
 
-Not these; they are judged by others:
+Not these, nor what lies below them, but for the paths above:
 - "src/done.py"
 
 Done already, by code:

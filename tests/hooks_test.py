@@ -214,7 +214,7 @@ def test_without_the_command_the_plain_hook_says_what_to_install(tmp_path: Path)
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "next: pip install split-ci" in done.stderr
+    assert "next: put it on PATH" in done.stderr
 
 
 @pytest.mark.skipif(

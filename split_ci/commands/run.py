@@ -59,8 +59,11 @@ def dispatch_here(
     json: bool = False,
     dry_run: bool = False,
 ) -> int:
-    """`run`, for other commands too; the exit code: 0 where every spec is done and no change was asked for."""
+    """`run`, for other commands too; the exit code: 0 where every spec is done and no change was asked for, 4 where all that
+    is missing is the world's fault, else 1.
+    """
     from split_ci.config import find_config
+    from split_ci.errors import WorldError
     from split_ci.report.run import print_run, watch
     from split_ci.selection import select
 
@@ -81,6 +84,8 @@ def dispatch_here(
     print_run(done, config, json=json)
     wrong = [one for one in done if one.outcome.name not in ("done", "unchanged")]
     asked = [one for one in done if one.review and one.review.decision == "request_changes"]
+    if wrong and not asked and all(one.world for one in wrong):
+        return WorldError.exit_code
     return 1 if wrong or asked else 0
 
 

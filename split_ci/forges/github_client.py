@@ -231,7 +231,7 @@ class Client:
                 from httpx import create_ssl_context  # noqa: PLC0415
             except ImportError as error:
                 raise UsageError(
-                    f"forge: github: its client is not installed ({error})", hint="pip install 'split-ci[github]'"
+                    f"forge: github: its client is not installed ({error})", hint="pip install githubkit 'hishel<2'"
                 ) from None
             api = self.place.api
             secure = api.startswith("https:")

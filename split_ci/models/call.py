@@ -82,7 +82,7 @@ def sdk(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError:
-        raise UsageError(f"the package {name} is not installed", hint=f"pip install 'split-ci[{name}]'") from None
+        raise UsageError(f"the package {name} is not installed", hint=f"pip install {name}") from None
 
 
 def within(seconds: float | None, line: Line, errors: ModuleType, attempts: Attempts, ask: Callable[[], Reply]) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from split_ci.models.call import Attempts, Line, address, sdk, tokens, within
-from split_ci.models.row import key_of, priced
+from split_ci.models.row import NO_KEY, key_of, priced
 from split_ci.ports import Reply, Usage
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class OpenAI:
         http = self._sdk.DefaultHttpxClient(
             event_hooks={"request": [self._attempts.hook]}, follow_redirects=False, trust_env=False
         )
-        self._client = self._sdk.OpenAI(api_key=key, base_url=self._line.url, http_client=http)
+        self._client = self._sdk.OpenAI(api_key=key or NO_KEY, base_url=self._line.url, http_client=http)
         self._client.organization = self._client.project = None  # the environment's, which were not asked for
 
     def ask(self, request: Request) -> Reply:

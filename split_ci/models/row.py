@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from split_ci.config import ModelConfig, Price
     from split_ci.ports import Usage
 
+NO_KEY = "none"  # for SDKs that insist on one, where the server doesn't
+
 
 def key_of(config: ModelConfig, env: Mapping[str, str]) -> str:
-    """The key that a row names by its environment variable. Raises UsageError, which never shows the value."""
+    """The key that a row names by its environment variable; empty for a server on this machine that needs none.
+
+    Raises UsageError, which never shows the value.
+    """
+    if not config.key and (config.base_url or "").startswith("http://"):
+        return ""
     if not config.key:
         raise UsageError(f"models.{config.name}.key: name the environment variable that holds the key")
     value = env.get(config.key, "")

@@ -49,6 +49,8 @@ def comparison(total: Cost, compared: Counterfactual | None, architect: str) -> 
 
 
 def _unknown(total: Cost, architect: str) -> str:
+    if not total.tokens and not total.unpriced:
+        return "no answer came"
     if total.unpriced:
         return f"{total.unpriced} call{' has' if total.unpriced == 1 else 's have'} no known price (models.<name>.price)"
     if architect == "rules":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
+from shutil import which
 
 from split_ci.report.terminal import paint, say
 
 LOOK = (
     ("every spec: state, criteria, cost", "split-ci status"),
-    ("the results, their reviews and the ledger", "git log --notes='split-ci*' --all"),
+    ("the results, their reviews and the ledger", "git log --notes='split-ci*' --branches"),
     ("one result, with its criteria and its review", "git show --notes='split-ci*' split-ci/merge-lint-skills"),
     (
         "the spec that was sent back, and its second round",
@@ -28,5 +31,7 @@ def print_welcome(folder: str) -> None:
 def print_farewell(folder: str) -> None:
     say("\nLook around:")
     say(f"  cd {shlex.quote(folder)}")
+    if which("split-ci") is None:
+        say(f'  export PATH={shlex.quote(os.path.dirname(os.path.abspath(sys.argv[0])))}:"$PATH"')
     for what, command in LOOK:
         say(f"  {command:<70} " + paint(f"# {what}", "dim"))

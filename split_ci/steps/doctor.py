@@ -164,7 +164,7 @@ def _model(role: str, model: ModelConfig, env: Mapping[str, str], root: str) -> 
         return _recorded(role, model, root)
     said = f"{model.name} ({model.api}, {model.model})"
     if find_spec(model.api) is None:
-        return Finding(role, "fail", f"{said}: its SDK is not installed", f"pip install 'split-ci[{model.api}]'")
+        return Finding(role, "fail", f"{said}: its SDK is not installed", f"pip install {model.api}")
     fault = _key_fault(model, env)
     if fault:
         return Finding(role, "fail", f"{said}: {model.key} {fault}", f"export {model.key}=…")
@@ -217,7 +217,7 @@ def _forge(repo: Repo, config: Config, env: Mapping[str, str]) -> Finding:
     if not repo.ask("remote", "get-url", "origin"):
         return Finding("forge", "fail", "github: there is no remote origin", "git remote add origin …, or `forge: local`")
     if find_spec("githubkit") is None:
-        return Finding("forge", "fail", "github: its client is not installed", "pip install 'split-ci[github]'")
+        return Finding("forge", "fail", "github: its client is not installed", "pip install githubkit 'hishel<2'")
     return Finding("forge", "ok", "github, by a token of the environment")
 
 

@@ -112,7 +112,9 @@ def _unapproved(
     if verdict is None:
         return Outcome("refused", f"split-ci/{id_} has no review of {branch.head[:12]}: not approved")
     if verdict.decision != "approve" or verdict.id != id_:
-        return Outcome("refused", f"split-ci/{id_} is not approved: the review by {verdict.by} says {verdict.decision}")
+        said = f"split-ci/{id_} is not approved: the review by {verdict.by} says {verdict.decision}"
+        by_hand = f": read it (git show split-ci/{id_}), and where it is right: git merge split-ci/{id_}"
+        return Outcome("refused", said + (by_hand if verdict.decision == "incomplete" else ""))
     return None
 
 

@@ -4,7 +4,7 @@
 
 if ! command -v split-ci >/dev/null 2>&1; then
     echo 'pre-commit: split-ci is not on PATH, so no spec was proved' >&2
-    echo '  next: pip install split-ci (or, this once, git commit --no-verify)' >&2
+    echo '  next: put it on PATH (pip install . in a clone of it), or, this once: git commit --no-verify' >&2
     exit 1
 fi
 

@@ -71,6 +71,17 @@ def test_an_answer(api: str, stop: Literal["end", "length", "refusal"]) -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
+def test_a_server_on_this_machine_may_need_no_key(api: str) -> None:
+    with serving(said(api)) as server:
+        url = server.url + ("/v1" if api == "openai" else "")
+        OPEN.append(models.build(ModelConfig("local", api, "small", base_url=url), ENV))
+        assert OPEN[-1].ask(REQUEST).text == "yes"
+        assert KEY not in str(server.headers)
+    with pytest.raises(UsageError, match="name the environment variable"):
+        models.build(ModelConfig("far", api, "small", base_url="https://example.org"), ENV)
+
+
+@pytest.mark.parametrize("api", APIS)
 def test_json_is_asked_for_by_the_api_s_own_means(api: str) -> None:
     schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
     with serving(said(api, "{}")) as server:
