@@ -25,6 +25,7 @@ LITERAL_KEY = (
 )
 UNFIT = r"(?i)KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|SESSION|(?:\A|_)PAT(?:_|\Z)|\A(?:GIT|SSH|GPG|ACTIONS)_"
 LOOPBACK = r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z"
+SHOWN_DIGITS = 20
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\Z"
 RESERVED = ("exact", "rules", "local")
 KNOWN_AGENTS = ("aider", "claude", "codex", "goose", "mini-swe-agent", "opencode")
@@ -144,10 +145,11 @@ def _number(low: float, high: float, *, whole: bool = False) -> Read:
     def number(item: Item, key: str) -> float:
         if item.kind != "a number" or not re.match(NUMBER, item.value) or (whole and "." in item.value):
             fault(item.line, f"{key!r} must be a plain {'whole ' if whole else ''}number{_given(item)}")
-        value = int(item.value) if whole else float(item.value)
+        value = float(item.value)  # of so many digits as there may be, which `int` refuses to read
         if not low <= value <= high:
-            fault(item.line, f"{key!r} must be from {low:,} to {high:,}, not {item.value}")
-        return value
+            shown = item.value if len(item.value) <= SHOWN_DIGITS else item.value[:SHOWN_DIGITS] + "…"
+            fault(item.line, f"{key!r} must be from {low:,} to {high:,}, not {shown}")
+        return int(value) if whole else value
 
     return number
 

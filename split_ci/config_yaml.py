@@ -36,7 +36,7 @@ def read_items(data: bytes) -> Mapping[str, Item]:
         text = data.decode()
     except UnicodeDecodeError as error:
         fault(data.count(b"\n", 0, error.start) + 1, "not UTF-8 text: save the file as UTF-8")
-    value, problems = parse(text.removeprefix("\ufeff"), FILE)
+    value, problems = parse(text.removeprefix("\ufeff").replace("\r\n", "\n"), FILE)
     for problem in sorted(problems, key=lambda problem: problem.line):
         fault(problem.line, f"{problem.message}: {problem.fix}".replace("the front matter", "the file"))
     assert value is not None

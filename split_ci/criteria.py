@@ -27,15 +27,15 @@ MISSING = (
     (r"^\S*sh: \d+: (?:cannot open|Can't open) (\S+?)(?:: .*)?$", "a script"),
     (r"^\S*sh: \d+: cannot open (\S+?)(?:: .*)?$", "a script"),
     (r"^env: [‘'\"]?(.+?)['’\"]?: No such file or directory\s*$", "a command"),  # noqa: RUF001 - GNU quotes like this
-    (r"\bModuleNotFoundError: No module named '([^']+)'", "a module"),
-    (r"^\S*python\S*: No module named (\S+)", "a module"),
-    (r"^\S*python\S*: can't open file '([^']+)'", "a script"),
+    (r"\bModuleNotFoundError: No module named '([^'\n]+)'", "a module"),
+    (r"^(?:\S*/)?python[\w.-]*: No module named (\S+)", "a module"),
+    (r"^(?:\S*/)?python[\w.-]*: can't open file '([^'\n]+)'", "a script"),
     (r"^ERROR: file or directory not found: (\S+)", "a test"),
-    (r"\bCannot find (?:module|package) '([^']+)'", "a module"),
+    (r"\bCannot find (?:module|package) '([^'\n]+)'", "a module"),
     (r"\bcannot load such file -- (\S+)", "a module"),
     (r"\bCan't locate (\S+) in @INC", "a module"),
     (r"^make(?:\[\d+\])?: (\S+): No such file or directory", "a command"),
-    (r"^\S+: error: unrecognized arguments: (.+?)\s*$", "an option"),
+    (r"^\S+: error: unrecognized arguments: (.*\S)", "an option"),
 )
 EXHAUSTED = (
     (r"^(?:\S+: )*MemoryError\b|\bCannot allocate memory\b|\bstd::bad_alloc\b|\bJavaScript heap out of memory\b", "memory"),
@@ -72,11 +72,14 @@ def holds(criterion: Criterion, tree: Tree, *, specs: str = "specs", search: Sea
 
 
 def search_here(pattern: str, contents: Iterable[bytes]) -> bool:
-    """Whether a regular expression (`^` and `$` at every line) is found in any of the contents. Has no deadline."""
+    """Whether a regular expression (`^` and `$` at every line) is found in any of the contents, which are read as UTF-8.
+
+    Has no deadline.
+    """
     import re  # noqa: PLC0415
 
-    compiled = re.compile(pattern.encode(), re.MULTILINE)
-    return any(compiled.search(data) for data in contents)
+    compiled = re.compile(pattern, re.MULTILINE)
+    return any(compiled.search(data.decode("utf-8", "surrogateescape")) for data in contents)
 
 
 def _any_path(subject: str, tree: Tree) -> bool:
@@ -257,7 +260,7 @@ def _missing(text: str, made: Sequence[str]) -> str | None:
         for found in re.finditer(pattern, text, re.MULTILINE):
             name = found.group(1).strip("'\"‘’`:")  # noqa: RUF001
             if not is_made(name, made):
-                return f"{kind} is missing: {name[:200]}"
+                return f"{kind} is missing: {' '.join(tail(name[:200].encode()).split())}"
     return None
 
 

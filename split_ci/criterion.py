@@ -6,13 +6,14 @@ import re
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci import shell, vacuous
+from split_ci import regex_cost, shell, vacuous
 from split_ci.frontmatter import Keys
 
 if TYPE_CHECKING:
     from split_ci.frontmatter import Value
 
 KINDS = ("run", "exists", "missing", "contains", "lacks", "blob")
+TELLING_WAYS = 100_000  # that two texts of three characters may be read before "matches every text" is left to the run
 ONE_OF = "one of `run`, `exists`, `missing`, `contains`, `lacks`, `blob`"
 
 
@@ -176,12 +177,19 @@ def _is_regex(keys: Keys, kind: str, regex: str) -> bool:
     except (OverflowError, RecursionError):
         keys.say("SP503", value, f"`{_short(regex)}` is too large a regular expression", "make it simpler")
         return False
-    if pattern.search("") and pattern.search("\x01\n\x02"):
+    if _matches_everything(pattern):
         code = "SP502" if kind == "contains" else "SP503"
         keys.say(
             code, value, f"`{_short(regex)}` matches every text", "make it match what the change makes, and nothing else"
         )
     return True
+
+
+def _matches_everything(pattern: re.Pattern[str]) -> bool:
+    """Whether it finds something in every text; false where it would take too long to tell."""
+    if not regex_cost.may_be_empty(pattern) or regex_cost.ways(pattern.pattern, TELLING_WAYS, 4) > TELLING_WAYS:
+        return False
+    return bool(pattern.search("") and pattern.search("\x01\n\x02"))
 
 
 def _blob(keys: Keys, kind: str) -> Criterion | None:

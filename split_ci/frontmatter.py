@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 MARK = "---"
+BREAKS = "\r\x85\u2028\u2029"  # what ends a line for YAML, and a comment with it, and for hardly anybody who reads the file
 
 Kind = Literal["text", "bool", "null", "int", "float", "date", "list", "map"]
 SAID = {"text": "text", "bool": "true or false", "null": "nothing", "int": "a number", "float": "a number",
@@ -90,6 +91,10 @@ def parse(text: str, path: str, first: int = 1) -> tuple[Value | None, tuple[Pro
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         said = f"the front matter is over {MAX_BYTES // 1024} KiB"
         return None, (problem("SP104", path, first, said, "move what people read to `## Why`"),)
+    hidden = _hidden_break(text)
+    if hidden:
+        said, line = hidden
+        return None, (problem("SP105", path, first + line, said, "end the line there, or take it away"),)
     import yaml  # noqa: PLC0415 - a spec that has none shall not pay for it
 
     reader = _Reader(path, first)
@@ -110,6 +115,17 @@ def parse(text: str, path: str, first: int = 1) -> tuple[Value | None, tuple[Pro
         )
         value = None
     return value, tuple(reader.problems)
+
+
+def _hidden_break(text: str) -> tuple[str, int] | None:
+    """What is wrong, and on which line from 0, where YAML would end a line that is shown as one."""
+    at = min((found for found in map(text.find, BREAKS) if found >= 0), default=-1)
+    if at < 0:
+        return None
+    from split_ci.invisible import name  # noqa: PLC0415 - only for a message
+
+    what = "a carriage return" if text[at] == "\r" else name(text[at])
+    return f"the front matter holds {what}, where a line ends for YAML and for no reader", text.count("\n", 0, at)
 
 
 class _TooDeep(Exception):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import yaml
 
+from split_ci.frontmatter import BREAKS
 from split_ci.lesson import AUDIENCES, MAX_BYTES, MAX_GLOBS, MAX_TEACHERS, TEACHERS, Audience, Lesson, lesson_faults
 from split_ci.paths import path_fault
 from split_ci.problems import Problem, problem
@@ -57,6 +58,8 @@ def _id(path: str) -> str:
 
 
 def _compose(front: str) -> yaml.Node | None:
+    if any(c in front for c in BREAKS):
+        raise _Wrong(1, "the front matter holds a character that ends a line for YAML and for no reader")
     try:
         for token in yaml.scan(front, Loader=yaml.SafeLoader):
             if isinstance(token, (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken, yaml.DirectiveToken)):

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from split_ci.invisible import invisibles, name
+from split_ci.regex_cost import MANY, parsed, parts, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_FORBID = 200
 MAX_UNBOUNDED = 2
-MANY = 64  # a repeat of more counts as unbounded
+MOST_WAYS = (100_000, 1_000, 32)  # that a place in a line may be read in, by the number of open repeats
 
 _I = re.IGNORECASE
 _TESTS = (
@@ -89,41 +90,36 @@ def forbid_fault(pattern: str) -> str | None:
         return f"is longer than {MAX_FORBID} characters"
     try:
         compiled = re.compile(pattern)
-        parsed = re._parser.parse(pattern)  # type: ignore[attr-defined]  # noqa: SLF001 - the standard library's only parser
     except (re.error, RecursionError, OverflowError) as error:
         return f"is not a regular expression of Python: {error}"
-    if compiled.search(""):
-        return "matches an empty line"
-    return _costs(parsed)
+    too_much = _costs(pattern)
+    return too_much or ("matches an empty line" if compiled.search("") else None)
 
 
-def _costs(parsed: Any) -> str | None:  # noqa: ANN401 - the parser's own untyped tree
+def _costs(pattern: str) -> str | None:
     unbounded = 0
-    for op, argument, times in _walk(parsed, 1):
+    for op, argument, times in _walk(parsed(pattern), 1):
         if op in ("GROUPREF", "GROUPREF_EXISTS", "ASSERT", "ASSERT_NOT"):
             return "looks around or back, which may take ages"
         if op == "BRANCH" and times > 1:
             return "repeats a choice, which may take ages"
-        if op.endswith("_REPEAT") and int(argument[1]) > 1:
-            if times > 1 and times * int(argument[1]) > MANY:
+        if op.endswith("_REPEAT"):
+            low, high = int(argument[0]), int(argument[1])
+            if high > 1 and times > 1 and times * high > MANY:
                 return "repeats a repeat, which may take ages"
-            unbounded += int(argument[1]) > MANY
-    return f"has more than {MAX_UNBOUNDED} open repeats" if unbounded > MAX_UNBOUNDED else None
+            if low != high and times > MANY:
+                return "repeats a choice, which may take ages"
+            unbounded += high > MANY
+    if unbounded > MAX_UNBOUNDED:
+        return f"has more than {MAX_UNBOUNDED} open repeats"
+    most = MOST_WAYS[unbounded]
+    return "leaves too many choices, which may take ages" if ways(pattern, most) > most else None
 
 
-def _walk(parsed: Any, times: int) -> Iterator[tuple[str, Any, int]]:  # noqa: ANN401
+def _walk(whole: Any, times: int) -> Iterator[tuple[str, Any, int]]:  # noqa: ANN401
     """(operation, its argument, how often what it stands in is repeated) of everything in a parsed regex."""
-    for op, argument in parsed:
+    for op, argument in whole:
         yield str(op), argument, times
         again = times * max(1, int(argument[1])) if str(op).endswith("_REPEAT") else times
-        for part in _parts(argument):
+        for part in parts(argument):
             yield from _walk(part, again)
-
-
-def _parts(argument: Any) -> Iterator[Any]:  # noqa: ANN401
-    """The sub-patterns in an operation's argument, lists of them included."""
-    if type(argument).__name__ == "SubPattern":
-        yield argument
-    elif isinstance(argument, (list, tuple)):
-        for each in argument:
-            yield from _parts(each)

@@ -24,11 +24,11 @@ def frame():
     size = stdin.read(8)
     return stdin.read(struct.unpack("=q", size)[0]) if len(size) == 8 else sys.exit()
 while True:
-    pattern = re.compile(frame(), re.MULTILINE)
+    pattern = re.compile(frame().decode(), re.MULTILINE)
     found = False
     for _ in range(int(frame())):
         data = frame()
-        found = found or pattern.search(data) is not None
+        found = found or pattern.search(data.decode("utf-8", "surrogateescape")) is not None
     sys.stdout.write("y" if found else "n")
     sys.stdout.flush()
 """
@@ -59,7 +59,7 @@ class Searcher:
 
     def search(self, pattern: str, contents: Iterable[bytes]) -> bool:
         """Whether a pattern is found in any of the contents. Raises TooSlow."""
-        if not any(c in pattern for c in "*+{("):
+        if not any(c in pattern for c in "*+{(?"):  # what may be read in one way only
             return search_here(pattern, contents)
         found = list(contents)
         if not found:

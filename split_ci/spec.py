@@ -9,6 +9,7 @@ from split_ci import frontmatter
 from split_ci.change import Change, Create, Delete, Edit, Exact, Instruct, Move, Pair, Patch, Replace, touched
 from split_ci.criterion import Criterion, Red, read_accept
 from split_ci.frontmatter import Keys, Value
+from split_ci.invisible import hidden, invisibles, name
 from split_ci.problems import CODES, problem
 from split_ci.sections import Body, read_body
 
@@ -102,7 +103,7 @@ def parse_spec(data: bytes, path: str) -> Parsed:
         return Parsed(None, tuple(problems))
     head = frontmatter.read(text, path)
     body = read_body(head.body, path, head.body_line) if head.body or head.value else Body((), "", "", ())
-    problems += head.problems
+    problems += [*head.problems, *_hidden(text[: len(text) - len(head.body)], path)]
     keys = Keys(head.value or Value("map", 1, 1), path, problems if head.value else [], KEYS)
     spec = Spec(
         id=stem,
@@ -152,14 +153,27 @@ def _text(data: bytes, path: str, problems: list[Problem]) -> str | None:
         return None
     text = text.replace("\r\n", "\n")
     ok = True
-    for char, name, escape in (("\r", "a carriage return", r"\r"), ("\0", "a NUL", r"\0")):
+    for char, what, escape in (("\r", "a carriage return", r"\r"), ("\0", "a NUL", r"\0")):
         at = text.find(char)
         if at >= 0:
             ok = False
             line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
             fix = f"write `{escape}` in a fence whose info ends in `escaped`"
-            problems.append(problem("SP101", path, line, f"the file holds {name}", fix, column))
+            problems.append(problem("SP101", path, line, f"the file holds {what}", fix, column))
     return text if ok else None
+
+
+def _hidden(head: str, path: str) -> list[Problem]:
+    """Characters of the front matter that can't be seen, such as turn a command's words round."""
+    if not hidden(head):
+        return []
+    return [
+        problem(
+            "SP413", path, head.count("\n", 0, at) + 1, f"the front matter holds an invisible character, {name(char)}",
+            "take it away", at - head.rfind("\n", 0, at),
+        )
+        for at, char in invisibles(head)
+    ]  # fmt: skip
 
 
 def _title(keys: Keys) -> str | None:

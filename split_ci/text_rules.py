@@ -6,6 +6,7 @@ pattern; only where one is found are lines looked at one by one.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.invisible import hidden, invisibles, name
@@ -101,8 +102,11 @@ SECRETS = (
     ("an age key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{40,}"),
     ("an Azure key", r"\bAccountKey=[A-Za-z0-9+/]{60,}"),
     ("a private key", r"-----BEGIN[ ](?:[A-Z0-9]+[ ]){0,3}PRIVATE[ ]KEY(?:[ ]BLOCK)?-----"),
-    ("a signed web token", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
-    ("a password in an address", r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"<>{}$*]*:(?P<password>[^\s/:@'\"<>{}$*]{3,})@[\w.-]+"),
+    ("a signed web token", r"(?:(?<![\w-])eyJ[\w-]{10,}|\beyJ[\w-]{10,500})\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+    (
+        "a password in an address",
+        r"\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"<>{}$*]*:(?P<password>[^\s/:@'\"<>{}$*]{3,})@[\w.-]+",
+    ),
 )
 ASSIGNED = r"""
     (?:passw(?:or)?d|passwd|secret|token|api[_-]?key|access[_-]?key|credentials?|auth[_-]?key)[\w-]{0,20}
@@ -179,11 +183,13 @@ LONE = r"^\s*(?:(?:\#|//|--|;|%|/\*|<!--)[ ]?)?(?:\.\.\.|\u2026|\[\s*(?:\.\.\.|\
 MOST_WORDS = 12  # of a line of prose that says nothing but this
 PROSE = (".md", ".markdown", ".rst", ".txt", ".adoc", ".org", ".tex", ".html")
 DATA = (".yml", ".yaml", ".pyi", ".out", ".log", ".snap", ".json", ".csv", ".svg", ".po", ".ipynb", ".diff", ".patch")
+QUOTES = ('"""', "'''")
 STUBS = ("Protocol", "@overload", "@abstractmethod", "@abc.", "ABC", "TYPE_CHECKING", "@typing.overload")
 
 
 def _placeholders(text: str, path: str, before: Container[str]) -> Iterator[Remark]:
     lines = text.split("\n")
+    above = _Above(lines)
     for number, line in enumerate(lines):
         if line in before or len(line) > 1000:
             continue
@@ -192,7 +198,8 @@ def _placeholders(text: str, path: str, before: Container[str]) -> Iterator[Rema
             continue
         if lowered.lstrip().startswith("...  "):  # a doctest goes on
             continue
-        if _stands_in(line, path) or (_pattern(LONE).match(line) and not _may_stand_alone(lines, number, path, before)):
+        lone = _pattern(LONE).match(line)
+        if _stands_in(line, path) or (lone and not _may_stand_alone(above.of(number), line, path, before)):
             said = line.strip()
             yield Remark(
                 "SP411", number, f"`{said[:60]}` stands where text should be",
@@ -214,35 +221,56 @@ def _stands_in(line: str, path: str) -> bool:
     return _pattern(PLACEHOLDER).fullmatch(stripped.rstrip(".")) is not None
 
 
-def _may_stand_alone(lines: list[str], number: int, path: str, before: Container[str]) -> bool:
+class _Above:
+    """What stands above a line; each line is looked at once, so lines are asked for from the top down."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._seen = 0
+        self.nearest = ""  # the next line above that is neither blank nor a comment
+        self.fences = 0
+        self._quotes = dict.fromkeys(QUOTES, 0)
+
+    def of(self, number: int) -> _Above:
+        for line in self._lines[self._seen : number]:
+            stripped = line.lstrip()
+            if stripped and not stripped.startswith("#"):
+                self.nearest = line
+            self.fences += stripped.startswith(("```", "~~~"))
+            for quotes in QUOTES:
+                self._quotes[quotes] += line.count(quotes)
+        self._seen = number
+        return self
+
+    @property
+    def in_string(self) -> bool:
+        return any(count % 2 for count in self._quotes.values())
+
+    @cached_property
+    def stubs(self) -> bool:
+        return any(word in line for line in self._lines for word in STUBS)
+
+
+def _may_stand_alone(above: _Above, line: str, path: str, before: Container[str]) -> bool:
     """Whether dots alone on a line are meant: a body or a doctest in Python, a mark of YAML, a sample in prose."""
     name = path.lower()
-    above = next((line for line in reversed(lines[:number]) if line.strip() and not line.lstrip().startswith("#")), "")
-    if above.lstrip().startswith((">>>", "...", "$ ")):
+    if above.nearest.lstrip().startswith((">>>", "...", "$ ")):
         return True
     if name.endswith(PROSE):
-        return (
-            lines[number].startswith(("    ", "\t"))
-            or sum(line.lstrip().startswith(("```", "~~~")) for line in lines[:number]) % 2 == 1
-        )
-    if lines[number].strip() not in ("...", "\u2026"):
+        return line.startswith(("    ", "\t")) or above.fences % 2 == 1
+    if line.strip() not in ("...", "\u2026"):
         return False
     if name.endswith(DATA):
         return True
-    return name.endswith((".py", ".pyx")) and _is_body(lines, number, above, before)
+    return name.endswith((".py", ".pyx")) and _is_body(above, before)
 
 
-def _is_body(lines: list[str], number: int, above: str, before: Container[str]) -> bool:
+def _is_body(above: _Above, before: Container[str]) -> bool:
     """Whether dots are a body in Python: below a docstring or a header, but not one whose body they take the place of."""
-    code = above.partition("  #")[0].rstrip()
-    if code.endswith(('"""', "'''")) or _in_string(lines[:number]):
+    code = above.nearest.partition("  #")[0].rstrip()
+    if code.endswith(QUOTES) or above.in_string:
         return True
-    return code.endswith(":") and (above not in before or any(word in line for line in lines for word in STUBS))
-
-
-def _in_string(above: list[str]) -> bool:
-    text = "\n".join(above)
-    return any(text.count(quotes) % 2 for quotes in ('"""', "'''"))
+    return code.endswith(":") and (above.nearest not in before or above.stubs)
 
 
 # --- instructions that lean on what can't be seen

@@ -378,3 +378,9 @@ def test_only_a_plain_file_is_read(tmp_path: Path, kind: str, message: str) -> N
         with pytest.raises(UsageError) as caught:
             read_config(tree, {}) if tree else find_config(repo, {})
         assert caught.value.message == f".split-ci.yaml: {message}"
+
+
+def test_a_number_that_is_too_long_to_read() -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_config(f"limits: {{tokens: {'9' * 5000}}}\n".encode(), {})
+    assert refused.value.message == f".split-ci.yaml:1: 'limits.tokens' must be from 0 to 1,000,000,000, not {'9' * 20}…"

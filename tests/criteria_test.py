@@ -10,6 +10,7 @@ from split_ci.ports import Entry
 from split_ci.results import TAIL_BYTES, Execution
 from split_ci.spec import Criterion, Red, parse_spec
 from tests.builders import spec
+from tests.promptly import promptly
 from tests.trees import MemoryTree
 
 
@@ -138,6 +139,7 @@ TREE = HashedTree(
         "src/b.txt": "new\nold line\n",
         "specs/landed/x.md": "quotes secret words\n",
         "bin": b"\xff\x00",
+        "umlaut.txt": "naïve é\n",
     }
 )
 
@@ -157,6 +159,10 @@ TREE = HashedTree(
         pytest.param("lacks", "**", {"text": "secret words"}, True, id="specs are not looked into"),
         pytest.param("lacks", "specs/**", {"text": "secret words"}, False, id="unless they are named"),
         pytest.param("lacks", "**", {"regex": "(?i)IMPORT"}, False, id="lacks no regex"),
+        pytest.param("contains", "umlaut.txt", {"regex": "na[ïi]ve"}, True, id="a set of letters beyond ASCII"),
+        pytest.param("contains", "umlaut.txt", {"regex": "[è]"}, False, id="half of a letter is none"),
+        pytest.param("contains", "umlaut.txt", {"regex": r"na\u00efve"}, True, id="an escape for a letter"),
+        pytest.param("contains", "bin", {"regex": r"^.\x00$"}, True, id="what is no text is searched too"),
     ],
 )
 def test_holds(kind: str, subject: str, fields: dict[str, str], expected: bool) -> None:
@@ -226,3 +232,22 @@ def test_a_file_whose_name_looks_like_a_glob_is_found_by_its_name() -> None:
         assert holds(Criterion("a1", "exists", path, 1), tree) is there
         assert holds(Criterion("a1", "missing", path, 1), tree) is not there
     assert holds(Criterion("a1", "contains", "app/[id]/page.js", 1, text="x"), tree)
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        pytest.param("ModuleNotFoundError: No module named 'x\n::error::y'", "", id="a name of two lines"),
+        pytest.param("env: \x1b[2Ja\r::error::y: No such file or directory", "a command is missing: a\\r::error::y", id="a terminal's orders"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said_in_one_line_that_nobody_obeys(output: str, why: str) -> None:
+    assert broken(ended(1, output)) == why
+
+
+@pytest.mark.parametrize(
+    "output", ["python" * 200_000, "x: error: unrecognized arguments: a" + " " * 1_000_000 + "x", "sh" * 500_000]
+)
+def test_no_output_takes_ages_to_judge(output: str) -> None:
+    with promptly():
+        broken(ended(1, output))

@@ -62,7 +62,7 @@ LAYERS: dict[str, str] = {
         bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
         flights
         rules edit nearest path_rules overlay scope frozen text_rules verdict fields lesson lesson_rules writing paths
-        invisible spec criterion frontmatter sections blocks change escapes patch vacuous ends shell
+        spec criterion frontmatter sections blocks change escapes patch vacuous ends shell invisible regex_cost
     """,
     "values": """
         errors ports problems protection settings

@@ -23,6 +23,7 @@ from split_ci.lesson import (
 )
 from split_ci.lesson_file import parse_lesson
 from split_ci.lesson_rules import forbid_fault
+from tests.promptly import promptly
 
 GOOD = """\
 ---
@@ -109,6 +110,11 @@ BAD = {
         "SP702",
         "it has 504 characters, 500 are allowed",
     ),
+    "a hidden line": (
+        "---\nfor: implementer # \u2028forbid: x\n---\nLog it.\n".encode(),
+        "SP701",
+        "the front matter holds a character",
+    ),
     "zero": (b"---\nfor: implementer\ntaught: 0\n---\nLog it.\n", "SP701", "taught must be a whole number from 1"),
 }
 
@@ -189,12 +195,22 @@ FORBIDS = {
     "a+.*b+c+d": "has more than 2 open repeats",
     "((a{1,60}){1,60}){1,60}x": "repeats a repeat",
     "(a{1,3}b){1,3}": None,
+    "colou?r": None,
+    "(?i)(?:foo|bar)(?:x|y)?\\s*=\\s*": None,
+    "(?:(?:(?:a?){9999}){9999}){9999}": "repeats a repeat",
+    "(?:a?a?)*b": "repeats a choice",
+    "(?:x?){60000}y": "repeats a choice",
+    "a?" * 40 + "a" * 40: "leaves too many choices",
+    "(?:a|aa)" * 20 + "b": "leaves too many choices",
+    "a{0,60}" * 20 + "b": "leaves too many choices",
 }
 
 
 @pytest.mark.parametrize("pattern", FORBIDS)
 def test_a_forbid_is_a_regex_that_ends(pattern: str) -> None:
-    fault, asked = forbid_fault(pattern), FORBIDS[pattern]
+    asked = FORBIDS[pattern]
+    with promptly():
+        fault = forbid_fault(pattern)
     if asked is None:
         assert fault is None
     else:

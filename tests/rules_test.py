@@ -9,7 +9,9 @@ from split_ci.ports import Entry, File
 from split_ci.results import CriterionResult
 from split_ci.rules import judge, proof_problems
 from split_ci.spec import parse_spec
+from split_ci.text_rules import added_remarks
 from tests.builders import spec
+from tests.promptly import promptly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,6 +145,7 @@ TEXTS = {
     "anthropic": ("sk-" + "ant-api03-" + "x1Y2" * 8, "SP412"),
     "private key": ("-----BEGIN RSA " + "PRIVATE KEY-----", "SP412"),
     "in an address": ("postgres" + "://bob:hunter22x@db.example.org/x", "SP412"),
+    "a web token": ("x-" + "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N", "SP412"),
     "assigned": ("api_key = 'q8Zr3Kx9Lm2Vt7Yw5Np1'", "SP412"),
     "zero width": ("a = 'x\u200b'", "SP413"),
     "bidi": ("a = 'x\u202e'", "SP413"),
@@ -192,6 +195,14 @@ FINE_TEXTS = {
 @pytest.mark.parametrize("text", FINE_TEXTS.values(), ids=FINE_TEXTS)
 def test_text_that_is_fine(text: str) -> None:
     assert said(create("src/b.py", text)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["token ://" + "a." * 200_000, "eyJ-" * 200_000, "...\n" * 200_000, "def f():\n    ...\n" * 50_000], ids=["scheme", "jwt", "dots", "stubs"]
+)  # fmt: skip
+def test_no_text_takes_ages_to_judge(text: str) -> None:
+    with promptly():
+        list(added_remarks(text, "a.py"))
 
 
 def test_a_byte_order_mark_at_the_start_is_fine() -> None:

@@ -24,6 +24,7 @@ from split_ci.spec import (
     parse_spec,
     touched,
 )
+from tests.promptly import promptly
 
 HEAD = "---\ntitle: A change\nstatus: ready\naccept:\n  - missing: a\n---\n"  # six lines
 BODY = "## Changes\n### Delete `a`\n"
@@ -332,6 +333,11 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         "4:27 SP503 `x(y` is not a regular expression: missing ), unterminated subpattern at character 2 | mend it, in Python's syntax"]),
     "a regex for everything": (one_accept("contains: {in: a, regex: 'x*'}"), [
         "4:30 SP502 `x*` matches every text | make it match what the change makes, and nothing else"]),
+    "a line that only YAML ends": ("---\ntitle: x\n# y \u2028status: ready\n---\n" + BODY, [
+        "3:1 SP105 the front matter holds U+2028 LINE SEPARATOR, where a line ends for YAML and for no reader | end the line there, or take it away",
+        "3:5 SP413 the front matter holds an invisible character, U+2028 LINE SEPARATOR | take it away"]),
+    "a command that is turned round": (one_accept("run: test -e a # \u202ex"), [
+        "4:22 SP413 the front matter holds an invisible character, U+202E RIGHT-TO-LEFT OVERRIDE | take it away"]),
     "text and regex": (one_accept("contains: {in: a, text: b, regex: c}"), [
         "4:15 SP503 `contains` takes either `text` or `regex` | write exactly one of them"]),
     "a number for a mode": (one_accept(f"blob: {{path: a, id: '{'a' * 40}', mode: 100644}}"), [
@@ -412,3 +418,9 @@ def test_nothing_makes_it_raise(data: bytes) -> None:
         p.code in CODES and 1 <= p.line <= lines and p.column >= 1 and p.path == "specs/x.md" for p in parsed.problems
     )
     assert "\n" not in "".join(p.message + p.fix for p in parsed.problems)
+
+
+@pytest.mark.parametrize("regex", ["(?:(?:(?:a?){9999}){9999}){9999}", "(?:a?|b?)" * 60, "(?:(?:){9999}){9999}"])
+def test_no_regular_expression_takes_ages_to_read(regex: str) -> None:
+    with promptly():
+        assert said(parse_spec(one_accept(f"contains: {{in: a, regex: '{regex}'}}").encode(), "specs/x.md")) == []

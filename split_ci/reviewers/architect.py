@@ -176,7 +176,7 @@ def _given(case: Case) -> str:
         if result is None:
             lines.append(f"{criterion.id}: {criterion}: there is no result of it")
             continue
-        red = {True: "failed on the base, as it must", False: "did not fail on the base", None: "is not asked to fail on the base"}
+        red = {True: "failed on the base, as it must", False: "did not fail on the base", None: "may pass on the base"}
         green = {True: "passes on the result", False: "fails on the result", None: "was not run on the result"}
         lines.append(f"{criterion.id}: {criterion}: {red[result.red]}, {green[result.green]}. {result.reason}".rstrip())
         if result.result is not None and result.result.output.strip():
