@@ -47,8 +47,13 @@ def entry() -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Nothing for a standard stream that the caller closed: its number must not become that of some file."""
+    """Nothing for a standard stream that the caller closed: its number must not become that of some file.
+
+    Where a stream is not UTF-8, what it has no letter for is written as an escape.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if number and getattr(getattr(sys, name), "encoding", "utf-8") != "utf-8":
+            getattr(sys, name).reconfigure(errors="backslashreplace")
         if getattr(sys, name) is None:
             handle = os.open(os.devnull, os.O_RDWR)
             os.dup2(handle, number)

@@ -23,10 +23,10 @@ def repo(tmp_path: Path) -> Path:
     return make_repo(tmp_path / "r", {"x": "x\n", "specs/good.md": GOOD})
 
 
-def through_shell(repo: Path, words: str, streams: str) -> subprocess.CompletedProcess[str]:
+def through_shell(repo: Path, words: str, streams: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-c", f"exec {sys.executable} -P -m split_ci {words} {streams}"],
-        cwd=repo, env=clean_env({**PERSON, "PYTHONPATH": SOURCE}), capture_output=True, text=True, check=False,
+        cwd=repo, env=clean_env({**PERSON, "PYTHONPATH": SOURCE, **env}), capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -38,6 +38,15 @@ def test_closed(repo: Path, words: str, streams: str) -> None:
     assert git(repo, "fsck", "--no-dangling") == ""
     if words == "run":
         assert git(repo, "show", "split-ci/good:a.txt") == "a"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("words", ["run", "status", "check", "explain", "plan", "report"])
+def test_of_another_encoding(repo: Path, words: str, encoding: str) -> None:
+    done = through_shell(repo, words, "", PYTHONIOENCODING=encoding)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    if words == "run":
+        assert "\\u2713 done" in done.stdout
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
