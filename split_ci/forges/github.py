@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from split_ci.errors import Refused, WorldError
 from split_ci.forges.github_client import Client, Pace
+from split_ci.forges.github_errors import field
 from split_ci.forges.github_look import look
 from split_ci.forges.github_place import find_place
 from split_ci.forges.github_review import Reviewed
@@ -114,8 +115,8 @@ class GitHub:
         """The branch that results are to be merged into."""
         if not self._default:
             repository = self.client.get("")
-            self._default = _text(repository, "default_branch")
-            self.client.full_name = _text(repository, "full_name")  # it may have been renamed: lists ask for the owner
+            self._default = field(repository, "default_branch", str)
+            self.client.full_name = field(repository, "full_name", str)  # it may have been renamed: lists ask for the owner
         return self._default
 
     def is_own(self, user: object) -> bool:
@@ -126,7 +127,7 @@ class GitHub:
             return True
         if self._login is None:
             try:
-                self._login = _text(self.client.get("/user"), "login")
+                self._login = field(self.client.get("/user"), "login", str)
             except WorldError:
                 self._login = ""  # an App's token is nobody's
         return bool(self._login) and user.get("login") == self._login
@@ -156,7 +157,7 @@ class GitHub:
         merged = bool(value.get("merged_at"))
         body = value.get("body")
         return Pull(
-            number=number, url=_text(value, "html_url"), head=_text(head, "sha"), branch=_text(head, "ref"),
+            number=number, url=field(value, "html_url", str), head=field(head, "sha", str), branch=field(head, "ref", str),
             state="merged" if merged else "open" if value.get("state") == "open" else "closed",
             author=user.get("login", "") if isinstance(user, dict) else "", body=body if isinstance(body, str) else "",
             own=self.is_own(user),
@@ -188,13 +189,6 @@ def _is_closed_to(pull: Pull, proposal: Proposal) -> bool:
     """Whether a person closed it, and it was for what is proposed again (which can't be read: for anything)."""
     was, now = read_state(pull.body), read_state(proposal.body)
     return not pull.withdrawn and (was is None or now is None or was.digest == now.digest)
-
-
-def _text(value: object, key: str) -> str:
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, str):
-        raise WorldError(f"GitHub: an answer without {key}", again=True)
-    return found
 
 
 def make(repo: Repo, config: Config, env: Mapping[str, str]) -> GitHub:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from split_ci.errors import WorldError
 from split_ci.flights import ENDED, title_of
 from split_ci.forges.github_client import Client, Pace
-from split_ci.forges.github_errors import NotThere
+from split_ci.forges.github_errors import NotThere, field
 from split_ci.forges.github_place import find_place
 from split_ci.ports import Artifact, WorkflowRun
 
@@ -71,7 +71,7 @@ class GitHubActions:
     def succeeded(self, run: int) -> Mapping[int, frozenset[str]]:
         """Of all attempts: what an earlier one left is its own."""
         jobs = list(self._client.pages(f"actions/runs/{run}/jobs", "jobs", filter="all"))
-        attempts = {_field(job, "run_attempt", int) for job in jobs}
+        attempts = {field(job, "run_attempt", int) for job in jobs}
         good = {(job["run_attempt"], job.get("name")) for job in jobs if job.get("conclusion") == "success"}
         return {each: frozenset(str(name) for attempt, name in good if attempt == each) for each in attempts}
 
@@ -102,35 +102,28 @@ class GitHubActions:
         start = title_of(id_, digest)
         path = f"actions/workflows/{WORKFLOW}/runs"
         found = self._client.get(path, branch=self._branch(), event=EVENT, per_page=100)
-        runs = map(_run, _field(found, "workflow_runs", list))
+        runs = map(_run, field(found, "workflow_runs", list))
         return any(run.title.startswith(start) and run.status != ENDED for run in runs)
 
     def _branch(self) -> str:
-        self._default = self._default or str(_field(self._client.get(""), "default_branch", str))
+        self._default = self._default or field(self._client.get(""), "default_branch", str)
         return self._default
 
 
 def _run(value: Mapping[str, Any]) -> WorkflowRun:
     conclusion = value.get("conclusion")
     return WorkflowRun(
-        id=_field(value, "id", int), title=_field(value, "display_title", str), status=value.get("status") or ENDED,
-        conclusion=conclusion if isinstance(conclusion, str) else None, created_at=_field(value, "created_at", str),
-        url=_field(value, "html_url", str), commit=_field(value, "head_sha", str),
+        id=field(value, "id", int), title=field(value, "display_title", str), status=value.get("status") or ENDED,
+        conclusion=conclusion if isinstance(conclusion, str) else None, created_at=field(value, "created_at", str),
+        url=field(value, "html_url", str), commit=field(value, "head_sha", str),
     )  # fmt: skip
 
 
 def _artifact(value: Mapping[str, Any]) -> Artifact:
     return Artifact(
-        _field(value, "id", int), _field(value, "name", str), _field(value, "size_in_bytes", int),
+        field(value, "id", int), field(value, "name", str), field(value, "size_in_bytes", int),
         bool(value.get("expired")), str(value.get("digest") or ""),
     )  # fmt: skip
-
-
-def _field(value: Any, key: str, kind: type) -> Any:  # noqa: ANN401 - foreign JSON
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, kind) or isinstance(found, bool):
-        raise WorldError(f"GitHub: an answer without {key}", again=True)
-    return found
 
 
 def make(repo: Repo, env: Mapping[str, str]) -> GitHubActions:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from split_ci import __version__
 from split_ci.errors import SplitCiError, UsageError, WorldError
-from split_ci.forges.github_errors import Fault, Invalid, NotThere, Unsure, fault_of, legible
+from split_ci.forges.github_errors import Fault, Invalid, NotThere, Unsure, fault_of, field, legible
 from split_ci.forges.github_wire import Capped, Lost, connection_fault
+from split_ci.plain import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,23 +66,25 @@ class Client:
         """What is there, as JSON."""
         return self._json("GET", path, query=query)
 
-    def get_or_none(self, path: str, **query: str | int) -> Any:  # noqa: ANN401 - foreign JSON
-        """As `get`; None where GitHub says that it isn't there."""
-        try:
-            return self.get(path, **query)
-        except NotThere:
-            return None
+    def get_object(self, path: str) -> dict[str, Any]:
+        """As `get`, where an object is told."""
+        found = self.get(path)
+        if not isinstance(found, dict):
+            raise WorldError(f"GitHub: GET {path}: not an object", again=True)
+        return found
 
     def pages(self, path: str, key: str = "", **query: str | int) -> Iterator[dict[str, Any]]:
         """The objects of a list, page by page, or of the list under `key` of each page."""
         for number in range(1, MAX_PAGES + 1):
-            found = self.get(path, **{**query, "per_page": 100, "page": number})
+            answer = self._call("GET", path, {**query, "per_page": 100, "page": number}, None, parse=True)
+            found, more = json.loads(answer.content), 'rel="next"' in answer.headers.get("link", "")  # a page may be short
             listed = found.get(key) if key and isinstance(found, dict) else found
             if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
                 raise WorldError(f"GitHub: GET {path}: not a list of objects", again=True)
             yield from listed
-            if len(listed) < 100:
+            if len(listed) < 100 and not more:
                 return
+        raise WorldError(f"GitHub: GET {path}: more than {MAX_PAGES} pages: what is on the others can't be left out")
 
     def post(self, path: str, value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - foreign JSON
         """Makes something, asked once. Raises Unsure where the answer is lost: see `ensure`."""
@@ -180,7 +183,7 @@ class Client:
                 fault = fault_of(answer.status_code, answer.headers, answer.content, what, time.time())
                 return None, fault._replace(error=self._cleaned(fault.error))
             if answer.status_code < 300:
-                wrong = parse and _not_json(answer)
+                wrong = parse and _not_json(answer, method)
                 return (
                     (None, Fault(WorldError(f"GitHub: {what}: {wrong}", again=True), passing=True, done=True))
                     if wrong
@@ -194,18 +197,18 @@ class Client:
     def _redirected(self, method: str, path: str, answer: httpx.Response) -> str:
         """Where a redirect leads. A repository that was renamed is asked for its name, so that no write is led elsewhere."""
         if not self._same_api(answer):
-            host = urlsplit(answer.headers.get("location", "")).hostname
+            host = urlsplit(_location(answer)).hostname
             raise WorldError(f"GitHub: {method} {path}: it redirects to another host ({host}): the token isn't shown there")
         if method == "GET":
-            return str(answer.url.join(answer.headers.get("location", "")))
-        name = self.get(f"/repos/{self.full_name}").get("full_name")
-        if not isinstance(name, str) or name == self.full_name:
+            return _location(answer)
+        name = field(self.get(f"/repos/{self.full_name}"), "full_name", str)
+        if name == self.full_name:
             raise WorldError(f"GitHub: {method} {path}: it redirects, and the repository's name is the same")
         self.full_name = name
         return self._url(path)
 
     def _same_api(self, answer: httpx.Response) -> bool:
-        api, there = urlsplit(self.place.api), urlsplit(str(answer.url.join(answer.headers.get("location", ""))))
+        api, there = urlsplit(self.place.api), urlsplit(_location(answer))
         return (api.scheme, api.netloc) == (there.scheme, there.netloc)
 
     def _send(self, method: str, url: str, query: Mapping[str, str | int], value: object) -> httpx.Response:
@@ -268,11 +271,24 @@ class Client:
         return error
 
 
-def _not_json(answer: httpx.Response) -> str:
-    """Why an answer is not the JSON that was asked for; "" where it is."""
+def _location(answer: httpx.Response) -> str:
+    """The whole address that a redirect leads to. Raises WorldError where it is none."""
+    from httpx import InvalidURL  # noqa: PLC0415 - it comes with the client library
+
+    said = answer.headers.get("location", "")
     try:
-        json.loads(answer.content)
+        there = str(answer.url.join(said))
+        urlsplit(there)
+    except (InvalidURL, ValueError):
+        raise WorldError(f"GitHub: it redirects to what is no address: {visible(said)[:80]!r}") from None
+    return there
+
+
+def _not_json(answer: httpx.Response, method: str) -> str:
+    """Why an answer is not the JSON that was asked for; "" where it is. What was made or changed is an object."""
+    try:
+        value = json.loads(answer.content)
     except (ValueError, RecursionError):
         kind = answer.headers.get("content-type", "").partition(";")[0]
         return f"{answer.status_code} with {'nothing in it' if not answer.content else f'what is not JSON ({kind[:40]})'}"
-    return ""
+    return "" if isinstance(value, dict) or method == "GET" else f"{answer.status_code} with what is not an object"

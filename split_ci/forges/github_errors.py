@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from split_ci.errors import Refused, SplitCiError, WorldError
 from split_ci.plain import visible
@@ -12,6 +12,7 @@ from split_ci.plain import visible
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
+K = TypeVar("K")
 MAX_WORDS = 300
 SETTING = (
     "Settings, Actions, General, Workflow permissions: tick `Allow GitHub Actions to create and approve pull requests`; "
@@ -60,6 +61,16 @@ class Fault(NamedTuple):
     done: bool = False
     wait_seconds: float | None = None
     limited: bool = False
+
+
+def field(value: object, key: str, kind: type[K]) -> K:
+    """What an answer has at `key` (`head.sha`: inside of another object). Raises WorldError where it isn't of its kind."""
+    found = value
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        raise WorldError(f"GitHub: an answer without {key}", again=True)
+    return found
 
 
 def fault_of(status: int, headers: Mapping[str, str], body: bytes, what: str, now: float) -> Fault:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from split_ci.errors import WorldError
+from split_ci.forges.github_errors import field
 from split_ci.github_settings import APP_ID, PAUSED, Environment, Settings
 
 if TYPE_CHECKING:
@@ -21,15 +22,15 @@ ANY_OF_THE_BOT = "split-ci/any"
 def look(client: Client) -> Settings:
     """The settings. Raises WorldError where not even the repository is told, or GitHub is out of reach."""
     repository = client.get("")
+    branch = field(repository, "default_branch", str)
     rights = repository.get("permissions")
-    branch = str(repository["default_branch"])
-    actions = _seen(lambda: client.get("actions/permissions")) or {}
-    workflow = _seen(lambda: client.get("actions/permissions/workflow")) or {}
+    actions = _seen(lambda: client.get_object("actions/permissions")) or {}
+    workflow = _seen(lambda: client.get_object("actions/permissions/workflow")) or {}
     return Settings(
-        name=str(repository["full_name"]),
-        url=str(repository["html_url"]),
+        name=field(repository, "full_name", str),
+        url=field(repository, "html_url", str),
         branch=branch,
-        private=bool(repository["private"]),
+        private=field(repository, "private", bool),
         archived=bool(repository.get("archived")),
         pushes=rights.get("push") if isinstance(rights, dict) else None,
         installation=client.place.token.startswith("ghs_"),
@@ -42,7 +43,7 @@ def look(client: Client) -> Settings:
         environments=_seen(lambda: _environments(client, branch)),
         secrets=_seen(lambda: _names(client, "actions/secrets", "secrets")),
         workflows=_seen(lambda: _workflows(client)),
-        protected=_seen(lambda: bool(client.get(f"branches/{quote(branch, safe='')}")["protected"])),
+        protected=_seen(lambda: field(client.get(f"branches/{quote(branch, safe='')}"), "protected", bool)),
         rules=_seen(lambda: _rules(client, branch)),
         bot_rules=_seen(lambda: _rules(client, ANY_OF_THE_BOT)),
     )
@@ -69,7 +70,7 @@ def _is_set(client: Client, name: str) -> bool | None:
 def _environments(client: Client, branch: str) -> tuple[Environment, ...]:
     found = []
     for each in client.pages("environments", "environments"):
-        name = str(each["name"])
+        name = field(each, "name", str)
         if name.startswith("split-ci-"):
             path = f"environments/{quote(name, safe='')}"
             rules = {rule.get("type") for rule in each.get("protection_rules") or ()}
@@ -95,7 +96,7 @@ def _names(client: Client, path: str, key: str) -> frozenset[str]:
 
 def _workflows(client: Client) -> dict[str, str]:
     listed = client.pages("actions/workflows", "workflows")
-    return {str(each["path"]).rpartition("/")[2]: str(each["state"]) for each in listed}
+    return {field(each, "path", str).rpartition("/")[2]: field(each, "state", str) for each in listed}
 
 
 def _rules(client: Client, branch: str) -> tuple[str, ...]:

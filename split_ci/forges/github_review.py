@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from split_ci.errors import Refused
-from split_ci.forges.github_errors import Invalid
+from split_ci.forges.github_errors import Invalid, field
 from split_ci.markdown import code
 from split_ci.ports import Shown
 from split_ci.remarks import (
@@ -62,7 +62,7 @@ class Reviewed:
         left, fixed = self._mark()
         self._summary(review, fixed, left)
         self._status(review)
-        return Shown(str(review["html_url"]), len(placed.inline), len(placed.listed), fixed, tuple(left))
+        return Shown(field(review, "html_url", str), len(placed.inline), len(placed.listed), fixed, tuple(left))
 
     def _same_head(self) -> None:
         """What is asked right after a push may be told as it was before."""
@@ -70,42 +70,49 @@ class Reviewed:
             if tried:
                 time.sleep(self._client.pace.first_pause * 2**tried)
             pull = self._client.get(f"pulls/{self._number}")
-            if pull["head"]["sha"] == self._verdict.head:
+            head = field(pull, "head.sha", str)
+            if head == self._verdict.head:
                 break
         else:
-            now, was = pull["head"]["sha"][:12], self._verdict.head[:12]
+            now, was = head[:12], self._verdict.head[:12]
             raise Refused(
                 f"pull request #{self._number} has moved on to {now}: a review of {was} is not posted",
                 hint=f"split-ci review split-ci/{self._verdict.id}",
             )
-        if pull["state"] == "closed" and not pull["merged_at"]:
+        if field(pull, "state", str) == "closed" and not pull.get("merged_at"):
             raise Refused(f"pull request #{self._number} was closed: nothing is posted", hint="split-ci status")
 
     def _standing(self) -> list[Standing]:
         found = []
         for one in self._client.pages(f"pulls/{self._number}/comments"):
-            if self._mine(one["user"]) and not one.get("in_reply_to_id"):
+            if self._mine(one.get("user")) and not one.get("in_reply_to_id"):
                 seen = one.get("line") is not None or one.get("position") is not None
-                remark = standing_of(one["body"], id_=one["id"], url=one["html_url"], path=one["path"], seen=seen)
+                remark = standing_of(
+                    _body(one),
+                    id_=field(one, "id", int),
+                    url=field(one, "html_url", str),
+                    path=field(one, "path", str),
+                    seen=seen,
+                )
                 found += [remark] if remark else []
         return found
 
     def _reviews(self) -> list[dict[str, Any]]:
         """The bot's reviews of this spec, the oldest first."""
-        return [one for one in self._client.pages(f"pulls/{self._number}/reviews") if self._mine(one["user"])]
+        return [one for one in self._client.pages(f"pulls/{self._number}/reviews") if self._mine(one.get("user"))]
 
     def _review(self, placed: Placed, shown: Callable[[str, int], bool]) -> dict[str, Any]:
         review = self._client.ensure(self._review_or_none, lambda: self._post(placed, shown))
-        sealed = unseal(review["body"])
+        sealed = unseal(_body(review))
         if sealed and sealed.intact and sealed.state.get("verdict") != digest_of(self._verdict):
             # the same head was reviewed anew: remarks on lines come with a review, and there is one for each head
             body = review_comment(self._verdict, place(self._verdict, self._standing(), _nowhere))
-            return dict(self._client.put(f"pulls/{self._number}/reviews/{review['id']}", {"body": body}))
+            return dict(self._client.put(f"pulls/{self._number}/reviews/{field(review, 'id', int)}", {"body": body}))
         return review
 
     def _review_or_none(self) -> dict[str, Any] | None:
         for one in self._reviews():
-            sealed = unseal(one["body"] or "")
+            sealed = unseal(_body(one))
             state = sealed.state if sealed else {}
             if (state.get("kind"), state.get("head"), state.get("id")) == ("review", self._verdict.head, self._verdict.id):
                 return one
@@ -155,22 +162,28 @@ class Reviewed:
         """One comment, kept up to date. One that a person edited is theirs: a new one is begun."""
         summaries = self._summaries()
         edited = [one for one in summaries if not _intact(one)]
-        left = [*left, *(f"A person edited [an earlier summary]({one['html_url']}): it is left as it is." for one in edited)]
-        rounds = [found for one in self._reviews() if (found := round_of(one["body"] or "", one["html_url"]))]
-        now = round_of(review["body"], review["html_url"])
+        left = [
+            *left,
+            *(
+                f"A person edited [an earlier summary]({field(one, 'html_url', str)}): it is left as it is."
+                for one in edited
+            ),
+        ]
+        rounds = [found for one in self._reviews() if (found := round_of(_body(one), field(one, "html_url", str)))]
+        now = round_of(_body(review), field(review, "html_url", str))
         others = [each for each in rounds if each.head != self._verdict.head]
         body = summary_comment(self._verdict, [*others, *([now] if now else [])], fixed, left)
         own = next((one for one in summaries if _intact(one)), None)
         if own is None:
             look = f"issues/{self._number}/comments"
             self._client.ensure(self._summary_or_none, lambda: self._client.post(look, {"body": body}))
-        elif unseal(own["body"]) != unseal(body):
-            self._client.patch(f"issues/comments/{own['id']}", {"body": body})
+        elif unseal(_body(own)) != unseal(body):
+            self._client.patch(f"issues/comments/{field(own, 'id', int)}", {"body": body})
 
     def _summaries(self) -> list[dict[str, Any]]:
         found = []
         for one in self._client.pages(f"issues/{self._number}/comments"):
-            sealed = unseal(one["body"] or "") if self._mine(one["user"]) else None
+            sealed = unseal(_body(one)) if self._mine(one.get("user")) else None
             if sealed and (sealed.state.get("kind"), sealed.state.get("id")) == ("summary", self._verdict.id):
                 found.append(one)
         return found
@@ -181,7 +194,7 @@ class Reviewed:
     def _status(self, review: Mapping[str, Any]) -> None:
         wanted = {
             "context": CONTEXT, "state": STATUS[self._verdict.decision], "description": status_words(self._verdict),
-            "target_url": review["html_url"],
+            "target_url": field(review, "html_url", str),
         }  # fmt: skip
         path = f"statuses/{self._verdict.head}"
         self._client.ensure(lambda: self._status_or_none(wanted), lambda: self._client.post(path, wanted))
@@ -194,10 +207,15 @@ class Reviewed:
         return None
 
 
+def _body(value: Mapping[str, Any]) -> str:
+    """The text of a comment or a review; "" where it has none."""
+    return value["body"] if isinstance(value.get("body"), str) else ""
+
+
 def _nowhere(path: str, line: int) -> bool:  # noqa: ARG001 - nothing more goes onto lines
     return False
 
 
 def _intact(comment: Mapping[str, Any]) -> bool:
-    sealed = unseal(comment["body"] or "")
+    sealed = unseal(_body(comment))
     return sealed is not None and sealed.intact

@@ -114,5 +114,7 @@ def fetch_elsewhere(url: str, most_bytes: int, seconds: float) -> bytes:
             return answer.read()
     except (TooMuch, Packed) as error:
         raise WorldError(f"GitHub: a file that it keeps elsewhere: {error}") from None
+    except (httpx.InvalidURL, ValueError):  # a name with empty labels is the latter
+        raise WorldError("GitHub: a file is kept at what is no address") from None
     except httpx.HTTPError as error:
         raise WorldError(f"GitHub: a file that it keeps elsewhere: {type(error).__name__}", again=True) from None

@@ -282,6 +282,48 @@ def test_pages_are_read_to_the_end(hub: Hub) -> None:
         list(client(hub).pages("pulls"))
 
 
+def test_a_short_page_is_not_the_last_where_github_says_so(hub: Hub) -> None:
+    """And where the next one is said to be, on another host, nobody looks."""
+    more = {"Link": '<http://127.0.0.2:1/repos/ada/one/pulls?page=9>; rel="next", <http://127.0.0.2:1/>; rel="last"'}
+    hub.server.faults += [Fault(Answer(200, [{"n": 0}], more)), Fault(Answer(200, [{"n": 1}]))]
+    assert [each["n"] for each in client(hub).pages("pulls")] == [0, 1]
+    assert [line.path for line in hub.server.log] == ["/repos/ada/one/pulls"] * 2
+
+
+def test_a_list_without_an_end_is_none(hub: Hub) -> None:
+    hub.server.faults.append(Fault(Answer(200, [{"n": n} for n in range(100)]), times=0))
+    with pytest.raises(WorldError, match="more than 100 pages"):
+        list(client(hub).pages("pulls"))
+    assert len(hub.server.log) == 100
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "http://[::1",
+        "http://[x]/",
+        "//",
+        "http://h:99999/",
+        "https://127.0.0.1:99999/",
+        "https://.../",
+        "http://h\x7f/",
+        "::",
+        "ftp://h/",
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post", "download"])
+def test_a_redirect_to_nowhere(hub: Hub, where: str, method: str) -> None:
+    hub.server.faults.append(Fault(Answer(302, {}, {"Location": where}), times=0))
+    here = client(hub)
+    calls = {
+        "get": lambda: here.get("pulls"),
+        "post": lambda: here.post("pulls", PULL),
+        "download": lambda: here.download("x", 9),
+    }
+    with pytest.raises(WorldError, match=r"^GitHub: "):
+        calls[method]()
+
+
 def test_a_file_that_is_kept_elsewhere_is_fetched_without_the_token(hub: Hub) -> None:
     elsewhere = hub.server.url.replace("127.0.0.1", "localhost")
     hub.server.faults += [
