@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WITHDRAWN = "<!-- split-ci-withdrawn -->"
 PREFIX = "split-ci/"
+ACTIONS = "github-actions[bot]"  # whom GITHUB_TOKEN speaks as
 
 
 class GitHub:
@@ -91,7 +92,7 @@ class GitHub:
             raise Refused(
                 f"{pull.url} is {pull.author}'s, not the bot's: it is left alone", hint="close it, and publish again"
             )
-        return Reviewed(self.client, pull.number, verdict, self.is_own).ensure(lines)
+        return Reviewed(self.client, pull.number, verdict, lambda user: self.spoke(user, pull)).ensure(lines)
 
     def examine(self, needs: Needs) -> list[Finding]:
         """The settings of the repository, as far as the token sees them."""
@@ -131,6 +132,12 @@ class GitHub:
             except WorldError:
                 self._login = ""  # an App's token is nobody's
         return bool(self._login) and user.get("login") == self._login
+
+    def spoke(self, user: object, pull: Pull) -> bool:
+        """Whether a comment is the bot's: other Apps are bots as well, and some repeat whatever they are told."""
+        if not isinstance(user, dict) or not self.is_own(user):
+            return False
+        return user.get("type") != "Bot" or user.get("login") in (ACTIONS, pull.author)
 
     def _listed(self, branch: str, state: str) -> list[dict[str, Any]]:
         self.default_branch()
@@ -182,7 +189,7 @@ class GitHub:
     def _is_withdrawn(self, pull: Pull) -> bool:
         """Whether it was the bot that closed it: it says so in a comment of its own."""
         found = self.client.pages(f"issues/{pull.number}/comments")
-        return any(WITHDRAWN in str(each.get("body")) and self.is_own(each.get("user")) for each in found)
+        return any(WITHDRAWN in str(each.get("body")) and self.spoke(each.get("user"), pull) for each in found)
 
 
 def _is_closed_to(pull: Pull, proposal: Proposal) -> bool:

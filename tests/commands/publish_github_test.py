@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from split_ci.forges.github import WITHDRAWN
 from split_ci.pull_state import is_edited, read_state, ticked
 from tests.builders import commit, git, spec
 from tests.forges.conftest import hub
 from tests.forges.hub import ACCEPT, EDIT, Hub
 from tests.github import Answer, Fault
-from tests.github.world import PERSON, STRANGER
+from tests.github.world import ANOTHER_APP, PERSON, STRANGER, Comment
 from tests.github.world import Pull as Shown
 from tests.invariants import leftovers, untouched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.github import Actor
 
 __all__ = ["hub"]  # a fixture
 PUBLISH = ("publish", "../one.json", "--accept", "../one.results.json")
@@ -145,6 +148,16 @@ def test_what_was_dropped_can_be_published_again(hub: Hub) -> None:
     hub.told("drop", "one")
     assert len(hub.server.world.comments) == 1
     assert hub.publish()["pull"] == 2
+
+
+@pytest.mark.parametrize("author", [STRANGER, ANOTHER_APP], ids=lambda one: one.login)
+def test_who_says_that_the_bot_withdrew_it(hub: Hub, author: Actor) -> None:
+    """What a person closed stays closed, also where an App repeats to us what it was told to say."""
+    hub.make()
+    hub.publish()
+    a_person_closes(hub)
+    hub.server.world.comments.append(Comment(9, 1, author, f"Hello!\n\n{WITHDRAWN}", hub.server.world.now()))
+    assert hub.publish(code=1)["outcome"] == "blocked"
 
 
 def test_dropping_what_a_person_closed_gives_it_free(hub: Hub) -> None:

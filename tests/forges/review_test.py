@@ -21,12 +21,12 @@ from split_ci.steps.comment import comment
 from split_ci.verdict import CriterionDecision, Finding, Receipt, Verdict, dump
 from tests.builders import commit, git, make_repo, split_ci, write
 from tests.github import Answer, Fault, serving
-from tests.github.world import BOT, PERSON, STRANGER
+from tests.github.world import ANOTHER_APP, BOT, PERSON, STRANGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.github import Server
+    from tests.github import Actor, Server
 
 QUICK = Pace(deadline=5.0, between_writes=0.0, first_pause=0.001)
 LONG = "".join(f"line {n}\n" for n in range(1, 41))
@@ -306,7 +306,8 @@ def test_a_review_that_a_person_edited_is_left_to_them(place: Place) -> None:
     assert place.server.world.statuses[-1].state == "failure"
 
 
-def test_marks_in_a_stranger_s_comments_count_for_nothing(place: Place) -> None:
+@pytest.mark.parametrize("author", [STRANGER, ANOTHER_APP], ids=lambda one: one.login)
+def test_marks_in_a_stranger_s_comments_count_for_nothing(place: Place, author: Actor) -> None:
     """Whoever copies the bot's comments, hidden state and all, neither stops a review nor has anything edited."""
     from tests.github.reviews import Remark, Review
     from tests.github.world import Comment, Status
@@ -316,15 +317,15 @@ def test_marks_in_a_stranger_s_comments_count_for_nothing(place: Place) -> None:
     own = place.end()
     (review,), (remark,), (summary,) = world.reviews[:], world.remarks[:], world.comments[:]
     world.reviews[:], world.remarks[:], world.comments[:], world.statuses[:] = [], [], [], []
-    copy = Review(1, 1, STRANGER, {"body": review.body, "commit_id": place.head, "event": "COMMENT"}, world.now())
+    copy = Review(1, 1, author, {"body": review.body, "commit_id": place.head, "event": "COMMENT"}, world.now())
     world.reviews.append(copy)
     world.remarks.append(Remark(2, copy, {"path": "src/a.txt", "line": 20, "body": remark.body}, world.now()))
-    world.comments.append(Comment(3, 1, STRANGER, summary.body, world.now()))
-    world.statuses.append(Status(4, place.head, "success", CONTEXT, "approved by architect", None, STRANGER, world.now()))
+    world.comments.append(Comment(3, 1, author, summary.body, world.now()))
+    world.statuses.append(Status(4, place.head, "success", CONTEXT, "approved by architect", None, author, world.now()))
     place.show(verdict(place.head, OPEN))
     assert (world.reviews[0].body, world.remarks[0].body, world.comments[0].body) == (review.body, remark.body, summary.body)
     ours = place.end()
-    assert [[row for row in rows if "mallory" not in row] for rows in ours[:3]] == list(own[:3])
+    assert [[row for row in rows if author.login not in row] for rows in ours[:3]] == list(own[:3])
     assert world.statuses[-1].state == "failure"
 
 

@@ -29,6 +29,7 @@ class Actor(NamedTuple):
 BOT = Actor("github-actions[bot]", 41_898_282, "Bot")
 PERSON = Actor("ada", 101)
 STRANGER = Actor("mallory", 102)
+ANOTHER_APP = Actor("mallory-repeats[bot]", 103, "Bot")
 
 
 class Pull:
