@@ -104,7 +104,11 @@ def test_whether_it_paid_off_is_said_plainly(architect: Usage, typing: Usage, sa
     ("total", "architect", "why"),
     [
         (Cost(calls=1, input=9), "rules", "the architect is `rules`, which has no price"),
-        (Cost(calls=1, input=9), "strong", "the architect's model has no known price (models.strong.price in .split-ci.yaml)"),
+        (
+            Cost(calls=1, input=9),
+            "strong",
+            "the architect's model has no known price (models.strong.price in .split-ci.yaml)",
+        ),
         (Cost(calls=1), "strong", "no answer came"),
         (Cost(calls=1, unpriced=1), "strong", "1 call has no known price (models.<name>.price)"),
         (Cost(calls=2, unpriced=2), "strong", "2 calls have no known price (models.<name>.price)"),
