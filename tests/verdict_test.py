@@ -11,7 +11,7 @@ from split_ci.errors import Refused
 from split_ci.lesson import Lesson
 from split_ci.ports import Case, File, Usage
 from split_ci.steps.review import cases
-from split_ci.verdict import CriterionDecision, Finding, Receipt, Verdict, decide, dump, load, nearest_line, verify
+from split_ci.verdict import CriterionDecision, Finding, Receipt, Verdict, decide, dump, load, nearest_line, standing, verify
 from tests.builders import spec
 from tests.reviewed import Result, judge, make_result, results_of
 
@@ -211,6 +211,22 @@ def test_dumped_and_loaded_it_is_the_same() -> None:
     assert dump(load(text)) == text
 
 
+def test_what_the_world_cut_off_says_so_and_old_notes_do_not() -> None:
+    cut = full()._replace(decision="incomplete", world=True)
+    assert load(dump(cut)) == cut
+    assert standing(cut) is None
+    assert "world" not in dump(full())
+    assert standing(load(dump(full()))) == full()
+    assert standing(None) is None
+
+
+def test_a_decision_is_nothing_that_the_world_cut_off(by_model: tuple[Verdict, Case]) -> None:
+    verdict, case = by_model
+    assert decide(verdict._replace(world=True), case) == verdict
+    cut = decide(verdict._replace(decision="incomplete", world=True), case)
+    assert (cut.decision, cut.world) == ("incomplete", True)
+
+
 def changed(**fields: Any) -> str:
     return json.dumps({**json.loads(dump(full())), **fields})
 
@@ -244,6 +260,9 @@ REFUSED = {
     "a finding's extra": (changed(findings=[{**Finding("a", 1, "m")._asdict(), "x": 1}]), "review: findings[0]: unknown key 'x'"),
     "negative tokens": (changed(usage=Usage(input=-1)._asdict()), "review: usage: input must be a whole number"),
     "money as text": (changed(usage={**Usage()._asdict(), "usd": "1"}), "review: usage: usd must be a number"),
+    "a world that decides": (
+        changed(world=True), "review: it decides, and something outside kept it from its end"
+    ),
     "true for 1": (changed(round=True), "review: round must be a whole number"),
     "approve with findings": (changed(decision="approve"), "review: it approves and has findings"),
     "approve without criteria": (changed(**{**APPROVE, "criteria": []}), "review: it approves, and a criterion is not met"),

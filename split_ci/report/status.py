@@ -65,7 +65,7 @@ def cells(one: Status) -> tuple[str, ...]:
     """One spec's row; an empty cell is what doesn't apply."""
     criteria = f"{one.green}/{one.criteria}" if one.criteria else ""
     cost = "unknown" if one.usd is None else f"${one.usd:.4f}" if one.usd else ""
-    waits = ", ".join(one.waits_for) or ("" if one.state in GOOD else visible(one.reason)[:80])
+    waits = ", ".join(one.waits_for) or ("" if one.state in GOOD and one.state != "done" else visible(one.reason)[:80])
     branch = f"{one.branch or ''} #{one.pull}".strip() if one.pull else one.branch or ""
     return one.id, one.state, criteria, str(one.rounds or ""), cost, branch, waits
 
