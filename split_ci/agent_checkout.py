@@ -18,7 +18,7 @@ from split_ci.changeset import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from split_ci.errors import WorldError
 from split_ci.git import FOLDER, GITLINK, SYMLINK, run_git
 from split_ci.partial_clone import ensure_whole
-from split_ci.ports import File
+from split_ci.ports import File, Workplace
 from split_ci.refs import BOT_ENV
 
 if TYPE_CHECKING:
@@ -67,11 +67,15 @@ class Scratch:
         try:
             self._fill()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.drop()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        """Removes it."""
         checkout.remove(self._root)
         os.close(self._held)
 
@@ -80,12 +84,42 @@ class Scratch:
 
 
 class AgentCheckout(Scratch):
-    """A task's tree as an agent's checkout."""
+    """A task's tree as an agent's checkout. The task's journal names it, and keeps it until what was made in it is safe."""
 
-    def __init__(self, repo: Repo, task: Task) -> None:
+    def __init__(self, repo: Repo, task: Task, mark: str = "") -> None:
         super().__init__()
         self._repo = repo
         self._task = task
+        self._mark = mark  # of the agent's processes
+        self._journal = ""
+        self._spoilt = False  # nobody saw the agent end: what can't be taken is left out, and the rest is taken
+
+    @classmethod
+    def found(cls, repo: Repo, task: Task, root: str) -> AgentCheckout:
+        """The checkout of a run that died, for `taken`."""
+        made = cls(repo, task)
+        made._root, made.tree, made._git_dir = root, os.path.join(root, "tree"), os.path.join(root, "git")
+        made._spoilt = True
+        return made
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        try:
+            spec = self._task.spec
+            place = Workplace(self._root, self._mark, spec.data, spec.path, self._task.parent)
+            self._journal = self._task.account.works_in(place, self.drop)
+            if self._journal:
+                with open(os.path.join(self._root, checkout.OWNER), "w", encoding="utf-8") as file:
+                    file.write(self._journal)
+        except BaseException:
+            if not self._journal:
+                self.drop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if not self._journal:
+            self.drop()
 
     def _fill(self) -> None:
         """The base's files, the exact part on top, one commit of it all, and the `.git` that the agent sees."""
@@ -173,7 +207,7 @@ class AgentCheckout(Scratch):
         others = _records(self._git("ls-files", "--others", "--exclude-standard", "-z"))
         hidden = [path for group in self._task.asked for path in group]  # asked for by name, ignored or not
         paths = sorted({*names, *others, *(path for path in hidden if os.path.lexists(os.path.join(self.tree, path)))})
-        taken = self._read_all(paths[: MOST_CHANGED + len(hidden) + 1])
+        taken = self._read_all(paths[: MOST_CHANGED + (0 if self._spoilt else len(hidden) + 1)])
         if len(taken.files) > MOST_CHANGED:
             return Taken({}, f"it changed more than {MOST_CHANGED} files")
         return taken
@@ -187,11 +221,13 @@ class AgentCheckout(Scratch):
                 before = self._task.tree.read(path)
                 found = read_beneath(root, path)
                 if isinstance(found, str):
-                    if self._same_link(path, before):
+                    if self._spoilt or self._same_link(path, before):
                         continue
                     return Taken({}, found)
                 total += len(found.data) if found else 0
                 if total > MAX_TOTAL_BYTES:
+                    if self._spoilt:
+                        break
                     return Taken({}, f"it changed more than {MAX_TOTAL_BYTES} bytes")
                 if found != before and not self._is_module(path, found):
                     files[path] = found

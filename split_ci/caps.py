@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from split_ci import config, spec
     from split_ci.ledger import Entry
-    from split_ci.ports import Attempt, Model, Past, Reply, Request
+    from split_ci.ports import Attempt, Model, Past, Reply, Request, Workplace
 
 BYTES_A_TOKEN = 4  # of English and code, about; the server's own count replaces the guess after each call
 FEWEST_TOKENS = 256  # an answer with less room is not worth its prompt
@@ -49,6 +49,8 @@ class Journal(Protocol):
 
     def made(self, attempt: Attempt) -> None: ...
 
+    def works_in(self, place: Workplace, release: Callable[[], None]) -> str: ...
+
 
 class Silent:
     """A journal that keeps nothing."""
@@ -63,6 +65,9 @@ class Silent:
 
     def made(self, attempt: Attempt) -> None:  # noqa: ARG002 - the port
         return
+
+    def works_in(self, place: Workplace, release: Callable[[], None]) -> str:  # noqa: ARG002 - the port
+        return ""
 
 
 def no_journal(_entry: Entry, _topic: str) -> Journal:
@@ -223,6 +228,10 @@ class Account:
         self._in_flight -= 1
         if self._day is not None and not self._in_flight:
             self._day.free(self._aside)
+
+    def works_in(self, place: Workplace, release: Callable[[], None]) -> str:
+        """As `ports.Account`."""
+        return self._journal.works_in(place, release)
 
     def seconds_left(self) -> float:
         """How long this attempt may go on."""

@@ -68,7 +68,7 @@ def dump(changeset: Changeset) -> str:
     value = changeset._asdict()
     value["kind"] = KIND
     value["changes"] = [change_value(changed) for changed in changeset.changes]
-    value["spec"] = _content(changeset.spec)
+    value["spec"] = content_value(changeset.spec)
     value["edits"] = dict(changeset.edits)
     usd = changeset.usage.usd
     value["usage"] = changeset.usage._replace(usd=None if usd is None else float(usd))._asdict()
@@ -86,11 +86,12 @@ def digest_of(changeset: Changeset) -> str:
 def change_value(changed: Changed) -> dict[str, object]:
     value: dict[str, object] = {"path": changed.path, "by": changed.by, "was": changed.was, "mode": None}
     if changed.file is not None:
-        value |= {"mode": changed.file.mode, **_content(changed.file.data)}
+        value |= {"mode": changed.file.mode, **content_value(changed.file.data)}
     return value
 
 
-def _content(data: bytes) -> dict[str, str]:
+def content_value(data: bytes) -> dict[str, str]:
+    """Bytes as `read_spec` reads them."""
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:
@@ -108,8 +109,8 @@ def load(text: str) -> Changeset:
         attempt=fields.hex("attempt", (16,)),
         implementer=fields.text("implementer", 100),
         changes=fields.objects("changes", read_change, MAX_CHANGES),
-        spec=_read_spec(fields.object("spec")),
-        spec_path=_read_path(fields, "spec_path"),
+        spec=read_spec(fields.object("spec")),
+        spec_path=read_path(fields, "spec_path"),
         edits=_read_edits(fields),
         usage=read_usage(fields.object("usage")),
         outcome=read_outcome(fields.object("outcome")),
@@ -141,7 +142,7 @@ def _judge(changeset: Changeset) -> None:
 
 
 def read_change(fields: Fields) -> Changed:
-    path, by, was = _read_path(fields, "path"), cast("By", fields.one_of("by", BY)), fields.hex_or_none("was")
+    path, by, was = read_path(fields, "path"), cast("By", fields.one_of("by", BY)), fields.hex_or_none("was")
     mode = fields.text_or_none("mode", 6)
     if mode is None:
         return Changed(path, None, was, by)
@@ -167,13 +168,15 @@ def _read_content(fields: Fields, limit: int) -> bytes:
     return data
 
 
-def _read_spec(fields: Fields) -> bytes:
+def read_spec(fields: Fields) -> bytes:
+    """A spec's bytes. Raises Refused."""
     data = _read_content(fields, MAX_SPEC_BYTES)
     fields.end()
     return data
 
 
-def _read_path(fields: Fields, key: str) -> str:
+def read_path(fields: Fields, key: str) -> str:
+    """A path in a repository. Raises Refused."""
     path = fields.text(key, MAX_PATH)
     fault = path_fault(path)
     if fault:

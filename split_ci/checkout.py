@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 PREFIX = "split-ci-checkouts-"
 LOCK = "lock"  # in each such folder, held as long as its run lives
+OWNER = "journal"  # in a folder that a journal names: the path of that journal
 YOUNG_SECONDS = 60
+OLD_SECONDS = 30 * 24 * 3600
 QUICK_SECONDS = 0.2  # a checkout that costs no more isn't waited for
 ATTRIBUTES = "* -text -eol -crlf -filter -ident -working-tree-encoding -diff -merge\n"
 OPTIONS = (
@@ -311,9 +313,20 @@ def _prune_one(folder: str) -> None:
     except OSError:
         return
     else:
-        remove(folder)
+        if not _is_wanted(folder):
+            remove(folder)
     finally:
         os.close(held)
+
+
+def _is_wanted(folder: str) -> bool:
+    """Whether a journal is there that names this folder: what lies in it was paid for, and is still to be collected."""
+    try:
+        with open(os.open(os.path.join(folder, OWNER), os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
+            owner = file.read(4096)
+        return os.path.isfile(owner) and time.time() - os.stat(folder).st_mtime < OLD_SECONDS
+    except (OSError, ValueError):
+        return False
 
 
 def _remove_entry(path: str) -> None:

@@ -15,17 +15,26 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.ledger import merged, read_all, write
-from split_ci.past import ended_line, first_lines, made_line, over_line, read_journal, started_line
+from split_ci.past import (
+    ended_line,
+    first_lines,
+    left_line,
+    made_line,
+    over_line,
+    read_journal,
+    started_line,
+    works_line,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
     from split_ci.git import Repo
     from split_ci.ledger import Entry
     from split_ci.past import Told
-    from split_ci.ports import Attempt, Past, Reply, Usage
+    from split_ci.ports import Attempt, Past, Reply, Usage, Workplace
 
 FOLDER = os.path.join("split-ci", "journal")
 MAX_BYTES = 256 * 1024 * 1024
@@ -46,6 +55,8 @@ class Journal:
         self.past: Past | None = None
         self.kept = False  # it holds what another run could use
         self._file: int | None = None
+        self._first = ""  # lines that wait for the first call
+        self._release: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +93,37 @@ class Journal:
             self.kept = True
             self._append(line)
 
+    def works_in(self, place: Workplace, release: Callable[[], None]) -> str:
+        """As `ports.Account`. A place in which no call was made is not named: nothing was paid for there."""
+        line = works_line(place)
+        if not line:
+            return ""
+        self._release = release
+        if self._file is None:
+            self._first = line
+        else:
+            self._append(line)
+        return self.path
+
+    def leave(self) -> None:
+        """All that was made where an agent worked is safe: that place can go."""
+        release, self._release = self._release, None
+        if release is None:
+            return
+        if self._file is not None:
+            self._append(left_line())
+        release()
+
     def over(self) -> None:
         """Whoever asked has it now, in a file of its own: only the ledger still waits for it."""
         if self._file is not None:
             self._append(over_line())
+        self.leave()
 
     def close(self, *, recorded: bool) -> None:
         """Ends it. `recorded`: the ledger has this attempt and nobody will ask the same again, so the file can go."""
+        if recorded or self._file is None:
+            self.leave()
         if self._file is None:
             return
         if recorded:
@@ -114,7 +149,7 @@ class Journal:
                 break
             os.close(file)  # whoever looked for dead runs took it for one's, empty as it was
         self._file = file
-        _write_all(file, first_lines(self.entry, self.topic).encode())
+        _write_all(file, (first_lines(self.entry, self.topic) + self._first).encode())
         _sync_folder(folder)
 
 
@@ -201,6 +236,32 @@ def _of_dead_run(path: str) -> Told | None:
     return told
 
 
+class Found(NamedTuple):
+    """A dead run's journal that this process holds; `left` writes that nothing is where its agent worked."""
+
+    told: Told
+    left: Callable[[], None]
+
+
+@contextlib.contextmanager
+def holding(path: str) -> Iterator[Found | None]:
+    """The journal of a dead run, as it is now; None where another has it, or it is gone."""
+    file = _open_or_none(path, os.O_RDWR | os.O_APPEND)
+    if file is None:
+        yield None
+        return
+
+    def left() -> None:
+        _write_all(file, left_line().encode())
+        os.fsync(file)
+
+    try:
+        told = _held(file)
+        yield None if told is None else Found(told, left)
+    finally:
+        os.close(file)
+
+
 def forget(repo: Repo, entries: Iterable[Entry]) -> None:
     """Removes the journals of attempts that the ledger has, and that nobody will ask for again."""
     for entry in entries:
@@ -222,7 +283,8 @@ def recover(repo: Repo) -> list[Entry]:
     if new:
         write(repo, new)
     oldest = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    forget(repo, [one.told.entry for one in found if not one.told.worth_keeping or one.told.entry.at < oldest])
+    over = [one.told for one in found if not one.told.place or one.told.entry.at < oldest]
+    forget(repo, [told.entry for told in over if not told.worth_keeping or told.entry.at < oldest])
     return new
 
 

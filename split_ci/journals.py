@@ -53,12 +53,12 @@ class Journals:
         for attempt in attempts:
             with self._lock:
                 journal = self._open.pop(attempt, None)
-                if journal is None:
-                    continue
-                if journal.kept:
+                if journal is not None and journal.kept:
                     self._settled.setdefault(journal.entry.id, []).append(journal)
-                    continue
-            journal.close(recorded=True)
+            if journal is not None and journal.kept:
+                journal.leave()
+            elif journal is not None:
+                journal.close(recorded=True)
 
     def over(self) -> None:
         """Whoever asked has it all, and hands it to `record`: the ledger gets it from there, or from the next run."""

@@ -1,8 +1,8 @@
 """The lines of a journal: what one attempt paid for, and what it got for it. Text in, values out.
 
 The first is the ledger's entry as the attempt began. Then, each on its line: what it is about (`topic`), each call before it
-leaves (`started`) and after it (`ended`, with the answer), what its implementer made of it all (`made`), and that whoever
-asked has it (`over`).
+leaves (`started`) and after it (`ended`, with the answer), where an agent works (`works`) until what it made there is safe
+(`left`), what its implementer made of it all (`made`), and that whoever asked has it (`over`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,21 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from split_ci import __version__
-from split_ci.changeset import MAX_CHANGES, Changed, change_value, read_change, read_outcome
+from split_ci.changeset import (
+    MAX_CHANGES,
+    MAX_PATH,
+    Changed,
+    change_value,
+    content_value,
+    read_change,
+    read_outcome,
+    read_path,
+    read_spec,
+)
 from split_ci.errors import Refused
 from split_ci.fields import canonical, read_object
 from split_ci.ledger import INTERRUPTED, Entry, line_of, read_line
-from split_ci.ports import Attempt, Past, Reply, Usage
+from split_ci.ports import Attempt, Past, Reply, Usage, Workplace
 from split_ci.verdict import read_usage
 
 if TYPE_CHECKING:
@@ -24,8 +34,8 @@ if TYPE_CHECKING:
     from split_ci.fields import Fields
     from split_ci.ports import Request
 
-STARTED, ENDED, TOPIC, MADE, OVER = "started", "ended", "topic", "made", "over"
-EVENTS = (STARTED, ENDED, TOPIC, MADE, OVER)
+STARTED, ENDED, TOPIC, MADE, OVER, WORKS, LEFT = "started", "ended", "topic", "made", "over", "works", "left"
+EVENTS = (STARTED, ENDED, TOPIC, MADE, OVER, WORKS, LEFT)
 STOPS = ("end", "length", "refusal")
 MAX_LINE = 16 * 1024 * 1024  # a longer answer is paid for, and not kept
 
@@ -37,6 +47,7 @@ class Told(NamedTuple):
     topic: str = ""
     answers: Mapping[str, Reply] = {}
     made: Attempt | None = None
+    place: Workplace | None = None  # where changes may lie that are nowhere else
 
     @property
     def worth_keeping(self) -> bool:
@@ -86,6 +97,16 @@ def over_line() -> str:
     return canonical({"event": OVER}) + "\n"
 
 
+def works_line(place: Workplace) -> str:
+    """Where an agent works; empty where that is too much to keep."""
+    line = canonical({"event": WORKS, **place._asdict(), "spec": content_value(place.spec)}) + "\n"
+    return line if len(line) <= MAX_LINE else ""
+
+
+def left_line() -> str:
+    return canonical({"event": LEFT}) + "\n"
+
+
 def made_line(attempt: Attempt) -> str:
     """What an implementer made; empty where that is too much to keep."""
     files = [change_value(Changed(path, file, None, "model")) for path, file in sorted(attempt.files.items())]
@@ -114,6 +135,10 @@ def read_journal(data: bytes) -> Told | None:
                 told = told._replace(topic=fields.hex("topic", (64,)))
             elif event == OVER:
                 told = told._replace(topic="")
+            elif event == WORKS:
+                told = told._replace(place=_place(fields))
+            elif event == LEFT:
+                told = told._replace(place=None)
             else:
                 told = told._replace(made=_made(fields))
         except Refused:
@@ -138,6 +163,13 @@ def _answer(fields: Fields, usage: Usage) -> Mapping[str, Reply]:
     question, answer = fields.hex("question", (64,)), fields.object("answer")
     stop = cast("Literal['end', 'length', 'refusal']", answer.one_of("stop", STOPS))
     return {question: Reply(answer.text("text", MAX_LINE), usage, answer.text("model"), stop)}
+
+
+def _place(fields: Fields) -> Workplace:
+    return Workplace(
+        fields.text("root", MAX_PATH), fields.text("mark", 64), read_spec(fields.object("spec")),
+        read_path(fields, "spec_path"), fields.hex_or_none("parent"),
+    )  # fmt: skip
 
 
 def _made(fields: Fields) -> Attempt:

@@ -109,6 +109,18 @@ class Model(Protocol):
     def ask(self, request: Request) -> Reply: ...
 
 
+class Workplace(NamedTuple):
+    """Where an agent works, for whoever comes after a run that died meanwhile: the folder around its checkout, the mark that
+    its processes carry, and what its task was about.
+    """
+
+    root: str
+    mark: str
+    spec: bytes
+    spec_path: str
+    parent: str | None = None
+
+
 class Account(Protocol):
     """Where the calls of one attempt are counted, and refused past a cap (`caps.Account`)."""
 
@@ -128,6 +140,12 @@ class Account(Protocol):
     def end(self, usage: Usage, guess_usd: float = 0.0) -> None: ...
 
     def seconds_left(self) -> float: ...
+
+    def works_in(self, place: Workplace, release: Callable[[], None]) -> str:
+        """Has the journal name a place of work, and hands it over: `release` is called once all that was made there is safe.
+        Where the journal lies; empty where none is kept, and the place stays the caller's.
+        """
+        ...
 
 
 class Task(NamedTuple):
@@ -151,6 +169,7 @@ class Task(NamedTuple):
     protected: tuple[str, ...] = ()
     asked: tuple[tuple[str, ...], ...] = ()
     topic: str = ""  # of the requests
+    parent: str | None = None  # the branch's head, in a later round
 
 
 class Attempt(NamedTuple):

@@ -31,7 +31,7 @@ LAYERS: dict[str, str] = {
         report.terminal
     """,
     "the loop": """
-        dispatch foresee lane selection rounds kept recording
+        dispatch foresee lane selection rounds kept recording salvage
     """,
     "steps": """
         steps steps.admit steps.accept steps.audit steps.check steps.coach steps.comment steps.demo steps.design steps.doctor steps.drop steps.due steps.gate

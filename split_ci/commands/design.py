@@ -38,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from split_ci import journal
+    from split_ci import salvage
     from split_ci.coaching import load_lessons
     from split_ci.config import find_config
     from split_ci.git import Repo
@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
     goal = _goal(repo, config, args)
     model = _model(repo, config)
     prove, unproved = _prover(repo, config, goal.base, wanted=not args.no_prove)
-    journal.recover(repo)
+    salvage.recover(repo, config)
     with Journals(repo) as journals:
         design = Design(
             repo,

@@ -40,7 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from split_ci import journal
+    from split_ci import journal, salvage
     from split_ci.commands.review import read_file
     from split_ci.config import find_config
     from split_ci.errors import UsageError
@@ -63,7 +63,7 @@ def run(args: Namespace) -> int:
     done = _record(repo, config, forge, left) if args.files or any(left) else None
     if done:
         journal.forget(repo, done.entries)
-    show(done, journal.recover(repo), recovered, args.format, refused)
+    show(done, salvage.recover(repo, config), recovered, args.format, refused)
     return 1 if refused else 0
 
 

@@ -92,7 +92,7 @@ def dispatch_here(
 def _dispatch(
     repo: Repo, config: Config, selection: Selection, base: str, *, jobs: int, see: Callable[[Event], None]
 ) -> list[Finished]:
-    from split_ci import journal
+    from split_ci import salvage
     from split_ci.checkout import Pool
     from split_ci.commands.implement import build_implementers
     from split_ci.dispatch import Dispatch
@@ -104,7 +104,7 @@ def _dispatch(
     from split_ci.store import Quarantine
 
     _warm(config, selection)
-    journal.recover(repo)
+    salvage.recover(repo, config)
     day = day_of(repo, config)
     runs = any(c.kind == "run" for spec in selection.specs for c in spec.accept)
     sandbox = choose(config.sandbox) if runs else None

@@ -98,9 +98,10 @@ class Agent:
             return Attempt({}, task.account.usage, Outcome("failed", why), (Message("user", given),), error)
 
     def _attempt(self, task: Task, given: str) -> Attempt:
-        with AgentCheckout(self._ground.repo, task) as checkout:
+        mark = uuid4().hex
+        with AgentCheckout(self._ground.repo, task, mark) as checkout:
             before = snapshot(self._ground) if self._open() else None
-            run = self._run(task, given, checkout)
+            run = self._run(task, given, checkout, mark)
             taken = checkout.taken()
         if before is not None and snapshot(self._ground) != before:
             outcome = Outcome("refused", f"refs, HEAD or the configuration of the repository changed while {self.name} ran")
@@ -118,8 +119,8 @@ class Agent:
 
     # --- one run
 
-    def _run(self, task: Task, given: str, checkout: AgentCheckout) -> Run:
-        stop, mark = threading.Event(), uuid4().hex
+    def _run(self, task: Task, given: str, checkout: AgentCheckout, mark: str) -> Run:
+        stop = threading.Event()
         refused = threading.Timer(GRACE_SECONDS, stop.set)
         refused.daemon = True
         heard = Heard()

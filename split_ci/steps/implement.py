@@ -117,6 +117,21 @@ def implement(
     return [climbed.get(n) or Made(_exact(start)) for n, start in enumerate(starts)]
 
 
+def halfway(repo: Repo, config: Config, job: Job, collect: Callable[[Task], Mapping[str, File | None]]) -> Changeset:
+    """What an implementer that was cut off had made of a job: the exact part, and of the files that are collected those that
+    it may write.
+    """
+    (start,) = _starts(repo, [job])
+    run = Run(repo, config, {}, (), None, no_journal, None, lambda _spec, _base: "")
+    with repo.objects() as objects:
+        base = repo.tree(job.base, objects)
+        task = _task(run, start, base)
+        files = {path: file for path, file in collect(task).items() if reply.path_fault(path, task) is None}
+        changes = _changes(start, files, base)
+    changeset = _exact(start, Outcome("failed", ledger.INTERRUPTED))
+    return changeset._replace(changes=changes, edits=_edits(start, changes))
+
+
 def _starts(repo: Repo, jobs: Sequence[Job]) -> list[Start]:
     """The exact part of every job, with one reader of objects and one tree for each base."""
     found = []
@@ -228,6 +243,7 @@ def _task(run: Run, start: Start, base: Tree) -> Task:
         files=tuple(dict.fromkeys([*seen, *left.read_paths(spec, tree)])),
         protected=run.config.protected,
         asked=(*asked, *((path,) for path in ported)) if start.job.round == 1 else (),
+        parent=start.job.parent,
     )
 
 

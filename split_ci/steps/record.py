@@ -51,6 +51,20 @@ def record(
     raise contended(repo, lost[0].ref)
 
 
+def keep(repo: Repo, changeset: Changeset, entry: Entry) -> Entry:
+    """One attempt's commit under its ref, and its entry: as the ledger has it now. Raises WorldError after lost races."""
+    for _ in range(TRIES):
+        with Quarantine(repo) as quarantine:
+            commit = _alone(quarantine, changeset) if changeset.changes else None
+            kept = entry._replace(commit=commit, edits=dict(changeset.edits))
+            _, updates = attempt_updates(repo, [(entry.id, commit)] if commit else [])
+            updates += note_updates(quarantine, [kept], ())
+            lost = quarantine.admit(updates, why="split-ci: keep what was cut off") if updates else []
+            if not lost:
+                return kept
+    raise contended(repo, lost[0].ref)
+
+
 def _commits(quarantine: Quarantine, changesets: Sequence[Changeset]) -> list[str | None]:
     """The commit of each attempt that changed something, built as `publish` builds it: the same id."""
     wanted = [each for each in changesets if each.changes]
