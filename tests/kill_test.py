@@ -39,7 +39,8 @@ if [ $due = yes ] && mkdir "$KILL_FOLDER/done" 2>/dev/null; then
     before) kill -9 "$KILL_PID"; exit 1 ;;
     after) {REAL_GIT} "$@"; code=$?; kill -9 "$KILL_PID"; exit $code ;;
     group) kill -9 -"$KILL_PID"; exec {REAL_GIT} "$@" ;;
-    TERM|INT) kill -$KILL_HOW "$KILL_PID"; exec {REAL_GIT} "$@" ;;
+    TERM|INT|HUP) kill -$KILL_HOW "$KILL_PID"; exec {REAL_GIT} "$@" ;;
+    often) for n in 1 2 3 4 5 6 7 8; do kill -INT "$KILL_PID"; sleep 0.02; done; exec {REAL_GIT} "$@" ;;
     prepared)
       mkfifo "$KILL_FOLDER/lines"
       {REAL_GIT} "$@" < "$KILL_FOLDER/lines" > "$KILL_FOLDER/said" & child=$!
@@ -205,9 +206,10 @@ def test_killed_at_a_call_of_git(place: Place, whole: Place, how: str, at: int) 
     as_if_never_killed(place, whole)
 
 
-@pytest.mark.parametrize("how", ["TERM", "INT"])
+@pytest.mark.parametrize("how", ["TERM", "INT", "HUP", "often"])
 def test_interrupted_at_a_call_of_git(place: Place, whole: Place, how: str) -> None:
     assert place.run(40, how) == 130
+    assert [*(place.repo / ".git/objects").glob("split-ci-*"), *place.tmp.iterdir()] == []
     as_if_never_killed(place, whole)
 
 

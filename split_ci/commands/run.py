@@ -14,7 +14,7 @@ examples:
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from split_ci.selection import Selection
     from split_ci.settings import Config
 
+CLEANING = 10  # seconds
 SUMMARY = "dispatch specs here: apply, prove, publish as branches, review, coach"
 
 
@@ -160,19 +161,32 @@ def _unreadable(selection: Selection) -> list[Finished]:
 
 
 def _interruptible(work: Callable[[], list[Finished]]) -> list[Finished]:
-    """Runs it so that an interrupt or a SIGTERM cleans up and ends at once, whatever its threads still wait for."""
+    """Runs it so that an interrupt, a SIGTERM or the end of its terminal cleans up and ends, whatever its threads wait for.
+
+    Once is enough: what comes while it cleans up is passed over, and it does that for `CLEANING` seconds at the most.
+    """
     import signal
     import sys
 
     def stop(_number: int, _frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(130))
+        signal.alarm(CLEANING)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {
+        each: signal.signal(each, stop)
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(each) != signal.SIG_IGN  # nohup, or a shell's background
+    }
     try:
         return work()
     except KeyboardInterrupt:
-        sys.stderr.write("split-ci: interrupted; nothing half done is left: split-ci run goes on from here\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write("split-ci: interrupted; nothing half done is left: split-ci run goes on from here\n")
+            sys.stderr.flush()
         os._exit(130)  # threads may wait for a model for minutes; commands in sandboxes end with this process
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
