@@ -166,7 +166,7 @@ class GitHub:
         return Pull(
             number=number, url=field(value, "html_url", str), head=field(head, "sha", str), branch=field(head, "ref", str),
             state="merged" if merged else "open" if value.get("state") == "open" else "closed",
-            author=user.get("login", "") if isinstance(user, dict) else "", body=body if isinstance(body, str) else "",
+            author=_login(user), body=body if isinstance(body, str) else "",
             own=self.is_own(user),
         )  # fmt: skip
 
@@ -187,15 +187,26 @@ class GitHub:
         return self._read(self.client.patch(f"pulls/{pull.number}", fields))
 
     def _is_withdrawn(self, pull: Pull) -> bool:
-        """Whether it was the bot that closed it: it says so in a comment of its own."""
+        """Whether it was closed by `drop`, which says so in a comment: the bot's, or the one of who closed it."""
         found = self.client.pages(f"issues/{pull.number}/comments")
-        return any(WITHDRAWN in str(each.get("body")) and self.spoke(each.get("user"), pull) for each in found)
+        users = [each.get("user") for each in found if WITHDRAWN in str(each.get("body"))]
+        if not users or any(self.spoke(user, pull) for user in users):
+            return bool(users)
+        closer = self.client.get_object(f"issues/{pull.number}").get("closed_by")
+        is_person = isinstance(closer, dict) and closer.get("type") == "User" and bool(_login(closer))
+        return is_person and _login(closer) in map(_login, users)
 
 
 def _is_closed_to(pull: Pull, proposal: Proposal) -> bool:
     """Whether a person closed it, and it was for what is proposed again (which can't be read: for anything)."""
     was, now = read_state(pull.body), read_state(proposal.body)
     return not pull.withdrawn and (was is None or now is None or was.digest == now.digest)
+
+
+def _login(user: object) -> str:
+    """A user's name; one whose account is gone has none."""
+    found = user.get("login") if isinstance(user, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def make(repo: Repo, config: Config, env: Mapping[str, str]) -> GitHub:

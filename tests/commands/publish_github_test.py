@@ -150,6 +150,16 @@ def test_what_was_dropped_can_be_published_again(hub: Hub) -> None:
     assert hub.publish()["pull"] == 2
 
 
+def test_what_a_person_dropped_can_be_published_again(hub: Hub) -> None:
+    """`drop` is a person's to type, with a token of their own; whoever only comments has dropped nothing."""
+    hub.make()
+    hub.publish()
+    hub.cli("drop", "one", token="ada-token")
+    assert [(c.author.login, c.body.endswith(WITHDRAWN)) for c in hub.server.world.comments] == [("ada", True)]
+    assert "this generation has no result yet" in hub.cli("admit", "one").stdout
+    assert hub.publish()["pull"] == 2
+
+
 @pytest.mark.parametrize("author", [STRANGER, ANOTHER_APP], ids=lambda one: one.login)
 def test_who_says_that_the_bot_withdrew_it(hub: Hub, author: Actor) -> None:
     """What a person closed stays closed, also where an App repeats to us what it was told to say."""

@@ -265,12 +265,10 @@ def test_redirects_in_circles(hub: Hub) -> None:
 def test_writes_are_apart(hub: Hub) -> None:
     branch(hub)
     here = client(hub, QUICK._replace(between_writes=0.3))
-    here.post("pulls", PULL)
     started = time.monotonic()
-    here.get("pulls/1")
-    assert time.monotonic() - started < 0.3
+    here.post("pulls", PULL)
     here.patch("pulls/1", {"title": "Two"})
-    assert time.monotonic() - started >= 0.25
+    assert time.monotonic() - started >= 0.3
 
 
 def test_pages_are_read_to_the_end(hub: Hub) -> None:
@@ -315,7 +313,7 @@ def test_a_list_without_an_end_is_none(hub: Hub) -> None:
 def test_a_redirect_to_nowhere(hub: Hub, where: str, method: str) -> None:
     hub.server.faults.append(Fault(Answer(302, {}, {"Location": where}), times=0))
     here = client(hub)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "get": lambda: here.get("pulls"),
         "post": lambda: here.post("pulls", PULL),
         "download": lambda: here.download("x", 9),

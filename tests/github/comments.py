@@ -15,6 +15,12 @@ def listed(asked: Asked) -> Said:
     return page(asked, [shapes.issue_comment(asked.world, one, asked.api) for one in found])
 
 
+@route("GET", "/repos/{owner}/{repo}/issues/{number}")
+def issue(asked: Asked) -> Said:
+    """A pull request as the issue that it is as well: it says who closed it."""
+    return Said(200, shapes.issue(asked.world, find(asked), asked.api))
+
+
 @route("POST", "/repos/{owner}/{repo}/issues/{number}/comments", "pull_requests")
 def create(asked: Asked) -> Said:
     world, pull = asked.world, find(asked)

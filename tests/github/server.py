@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         actor = server.world.tokens.get(self.headers.get("Authorization", "").partition(" ")[2])
         if actor is None:
             return Said(401, {"message": "Bad credentials", "documentation_url": DOCS, "status": "401"})
-        server.world.settle()
+        server.world.settle(actor)
         try:
             return self._route(path, data, actor)
         except No as refusal:

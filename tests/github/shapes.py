@@ -118,6 +118,20 @@ def label(world: World, name: str, api: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def issue(world: World, pull: Pull, api: str) -> dict[str, Any]:
+    """`issue`, of a pull request."""
+    url, html = f"{api}/repos/{world.full_name}", f"https://github.com/{world.full_name}"
+    own = f"{url}/issues/{pull.number}"
+    return {
+        "id": pull.number, "node_id": node("Issue", pull.number), "number": pull.number, "title": pull.title, "body": pull.body,
+        "state": pull.state, "locked": False, "user": user(pull.author, api), "labels": [], "assignee": None, "milestone": None,
+        "comments": 0, "closed_at": pull.closed_at, "closed_by": user(pull.closed_by, api) if pull.closed_by else None,
+        "created_at": pull.created_at, "updated_at": pull.updated_at, "author_association": "NONE", "url": own,
+        "repository_url": url, "labels_url": f"{own}/labels{{/name}}", "comments_url": f"{own}/comments",
+        "events_url": f"{own}/events", "html_url": f"{html}/pull/{pull.number}",
+    }  # fmt: skip
+
+
 def issue_comment(world: World, comment: Comment, api: str) -> dict[str, Any]:
     url = f"{api}/repos/{world.full_name}/issues"
     return {

@@ -167,8 +167,11 @@ class World:
         """Issues and pull requests are counted together."""
         return len(self.pulls) + 1
 
-    def settle(self) -> None:
-        """What pushes did to open pull requests: a moved head, a merge, a branch that is gone."""
+    def settle(self, pusher: Actor | None = None) -> None:
+        """What pushes did to open pull requests: a moved head, a merge, a branch that is gone, which closes it.
+
+        A push by path has no name: it is taken for the one of whoever asks next.
+        """
         if not any(pull.state == "open" for pull in self.pulls):
             return
         refs = self.refs()
@@ -178,7 +181,7 @@ class World:
             head, base = refs.get(f"refs/heads/{pull.head}"), refs.get(f"refs/heads/{pull.base}")
             pull.base_sha = base or pull.base_sha
             if head is None:
-                self.close(pull, None)
+                self.close(pull, pusher)
                 continue
             if head != pull.head_sha:
                 pull.head_sha, pull.updated_at = head, self.now()
