@@ -47,7 +47,7 @@ class GitHubActions:
 
     def start(self, id_: str, digest: str, inputs: Mapping[str, str]) -> None:
         """Asked for once: where the answer is lost, the list says whether it was heard."""
-        value = {"ref": self._branch(), "inputs": dict(inputs)}
+        value = {"ref": f"refs/heads/{self._branch()}", "inputs": dict(inputs)}  # a tag may have its short name
 
         def make() -> bool:
             self._client.dispatch(f"actions/workflows/{WORKFLOW}/dispatches", value)

@@ -20,7 +20,7 @@ from split_ci.ports import Usage
 from split_ci.pull_state import ticked
 from split_ci.store import Quarantine
 from split_ci.verdict import CriterionDecision, Finding, Verdict
-from tests.builders import git, spec, split_ci
+from tests.builders import PERSON, git, spec, split_ci
 from tests.forges.hub import QUICK, Hub
 from tests.github import Answer, Fault, serving
 from tests.invariants import untouched
@@ -185,6 +185,18 @@ def test_a_run_for_each_pending_spec_and_not_twice(place: Callable[..., Place]) 
         {"spec": id_, "base": head, "digest": here.digest(id_)} for id_ in ("a", "b")
     ]
     assert here.why("a").startswith("a run of it is queued: https://github.com/ada/one/actions/runs/")
+
+
+def test_it_is_the_branch_that_is_started_and_no_tag_of_its_name(place: Callable[..., Place]) -> None:
+    here = place(files("a"))
+    git(
+        here.bare,
+        "update-ref",
+        "refs/tags/main",
+        git(here.bare, "commit-tree", "-m", "by hand", "main^{tree}", env=PERSON).strip(),
+    )
+    assert here.dispatch() == ["a"]
+    assert [line.body["ref"] for line in here.server.log if line.path.endswith("/dispatches")] == ["refs/heads/main"]
 
 
 def test_nothing_is_pending(place: Callable[..., Place]) -> None:
