@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from split_ci.models.call import Attempts, Line, address, sdk, tokens, within
+from split_ci.models.call import Attempts, Line, address, client, optional_tokens, sdk, tokens, within
 from split_ci.models.row import NO_KEY, key_of, priced
 from split_ci.ports import Reply, Usage
 
@@ -35,9 +35,7 @@ class Anthropic:
         self._sdk = sdk("anthropic")
         self._attempts = Attempts()
         self._line = Line(config.name, address(config, URL), key, config.key or "")
-        http = self._sdk.DefaultHttpxClient(
-            event_hooks={"request": [self._attempts.hook]}, follow_redirects=False, trust_env=False
-        )
+        http = client(self._sdk, self._attempts)
         self._client = self._sdk.Anthropic(api_key=key or NO_KEY, base_url=self._line.url, http_client=http)
         self._client.auth_token = None  # the environment's, which was not asked for
 
@@ -63,8 +61,8 @@ class Anthropic:
         if isinstance(said, str):
             raise ValueError(said)
         usage = said.usage
-        fresh, made = tokens(usage, "input_tokens"), usage.cache_creation_input_tokens or 0
-        cached = usage.cache_read_input_tokens or 0
+        fresh, made = tokens(usage, "input_tokens"), optional_tokens(usage, "cache_creation_input_tokens")
+        cached = optional_tokens(usage, "cache_read_input_tokens")
         text = "".join(part.text for part in said.content or () if part.type == "text")
         return Reply(
             text, Usage(1, fresh + made + cached, cached, tokens(usage, "output_tokens")), str(said.model),

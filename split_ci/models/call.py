@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci.caps import CallFailed
 from split_ci.errors import UsageError
+from split_ci.models.row import MOST_TOKENS
 from split_ci.ports import Usage
 from split_ci.redact import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from split_ci.config import ModelConfig
@@ -22,6 +23,7 @@ SECONDS = 600.0  # where a request names no deadline
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 AGAIN = (408, 409, 429)
 SHAPES = (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError)
+MOST_BYTES = 16 * 1024 * 1024  # of an answer
 SAID = 200  # characters of a server's own words
 
 
@@ -37,12 +39,51 @@ class Line(NamedTuple):
         return f"Line({self.name}, {self.url})"
 
     def clean(self, reply: Reply) -> Reply:
-        """An answer without the key: a server that echoes it must not put it into files, journals or the next prompt."""
-        return reply._replace(text=redacted(reply.text, self.key), model=redacted(reply.model, self.key))
+        """An answer that is text, and without the key: one that a server echoes must get into no file, journal or prompt."""
+        return reply._replace(text=redacted(_text(reply.text), self.key), model=redacted(_text(reply.model), self.key))
 
     def redacted(self, text: str) -> str:
         """A server's words on one line, without the key, cut."""
         return " ".join(redacted(text, self.key).split())[:SAID]
+
+
+def _text(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON can write and nothing can keep."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def client(errors: ModuleType, attempts: Attempts) -> Any:  # noqa: ANN401 - the SDK's own class of client
+    """The HTTP client of an SDK: nothing of the environment's, no redirects, and answers of a size that memory has."""
+    return errors.DefaultHttpxClient(
+        event_hooks={"request": [attempts.hook], "response": [_bounded]},
+        headers={"Accept-Encoding": "identity"},
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _bounded(response: Any) -> None:  # noqa: ANN401 - of the HTTP library that the SDK chose
+    """Refuses an answer that is compressed, since few bytes may be many, and ends one that is too long."""
+    from importlib import import_module  # noqa: PLC0415
+
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise ValueError("it is compressed, which was not asked for")
+    stream = response.stream
+    library = import_module(type(response).__module__.partition(".")[0])
+
+    class Bounded(library.SyncByteStream):  # type: ignore[misc, name-defined]
+        def __iter__(self) -> Iterator[bytes]:
+            left = MOST_BYTES
+            for piece in stream:
+                left -= len(piece)
+                if left < 0:
+                    raise ValueError(f"it has more than {MOST_BYTES} bytes")
+                yield piece
+
+        def close(self) -> None:
+            stream.close()
+
+    response.stream = Bounded()
 
 
 class Attempts(threading.local):
@@ -133,7 +174,11 @@ def _fault(error: Exception, line: Line, errors: ModuleType, count: int) -> Call
         why = line.redacted(str(error.__cause__ or error))
         hint = f"is models.{line.name}.base_url right, and the network there?"
         return CallFailed(f"{line.name}: the server can't be reached: {why}", hint=hint, again=True, usage=unknown)
-    return CallFailed(f"{line.name}: an answer that can't be read: {line.redacted(str(error))}", again=True, usage=unknown)
+    return CallFailed(
+        f"{line.name}: an answer that can't be read: {line.redacted(str(error)) or 'there is nothing in it'}",
+        again=True,
+        usage=unknown,
+    )
 
 
 def _status(status: int) -> str:
@@ -155,6 +200,11 @@ def _mend(status: int, line: Line) -> str:
 def tokens(found: object, key: str) -> int:
     """A count of tokens in an answer. Raises ValueError for one that is missing or no count."""
     value = getattr(found, key, None)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"usage without {key}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
+        raise ValueError(f"usage without a count of {key}")
     return value
+
+
+def optional_tokens(found: object, key: str) -> int:
+    """A count of tokens that an answer may leave out. Raises ValueError for what is there and no count."""
+    return 0 if getattr(found, key, None) is None else tokens(found, key)

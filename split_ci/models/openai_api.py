@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from split_ci.models.call import Attempts, Line, address, sdk, tokens, within
+from split_ci.models.call import Attempts, Line, address, client, optional_tokens, sdk, tokens, within
 from split_ci.models.row import NO_KEY, key_of, priced
 from split_ci.ports import Reply, Usage
 
@@ -34,9 +34,7 @@ class OpenAI:
         self._sdk = sdk("openai")
         self._attempts = Attempts()
         self._line = Line(config.name, address(config, URL), key, config.key or "")
-        http = self._sdk.DefaultHttpxClient(
-            event_hooks={"request": [self._attempts.hook]}, follow_redirects=False, trust_env=False
-        )
+        http = client(self._sdk, self._attempts)
         self._client = self._sdk.OpenAI(api_key=key or NO_KEY, base_url=self._line.url, http_client=http)
         self._client.organization = self._client.project = None  # the environment's, which were not asked for
 
@@ -65,11 +63,11 @@ class OpenAI:
         if isinstance(said, str) or not said.choices:
             raise ValueError(said if isinstance(said, str) else "no choice in it")
         usage, choice = said.usage, said.choices[0]
-        details = getattr(usage, "prompt_tokens_details", None)
-        cached = (details.cached_tokens or 0) if details else 0
+        whole = tokens(usage, "prompt_tokens")
+        cached = min(whole, optional_tokens(getattr(usage, "prompt_tokens_details", None), "cached_tokens"))
         refusal = getattr(choice.message, "refusal", None)
         text = choice.message.content or refusal or ""
         return Reply(
-            str(text), Usage(1, tokens(usage, "prompt_tokens"), cached, tokens(usage, "completion_tokens")), str(said.model),
+            str(text), Usage(1, whole, cached, tokens(usage, "completion_tokens")), str(said.model),
             "refusal" if refusal else STOPS.get(choice.finish_reason, "end"),
         )  # fmt: skip

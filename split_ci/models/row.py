@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 NO_KEY = "none"  # for SDKs that insist on one, where the server doesn't
 
 
+MOST_TOKENS = 1_000_000_000  # that one call can have cost: more is no count
+
+
 def key_of(config: ModelConfig, env: Mapping[str, str]) -> str:
     """The key that a row names by its environment variable; empty for a server on this machine that needs none.
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from split_ci.caps import CallFailed
 from split_ci.errors import UsageError, WorldError
-from split_ci.models.row import priced
+from split_ci.models.row import MOST_TOKENS, priced
 from split_ci.ports import Reply, Usage
 
 if TYPE_CHECKING:
@@ -187,8 +187,8 @@ def _usage(found: object, where: str) -> Usage:
     _only(found, {"input", "cached", "output", "usd"}, f"{where}: usage")
     for key, value in found.items():
         right = (int, float) if key == "usd" else int
-        if isinstance(value, bool) or not isinstance(value, right) or value < 0:
-            raise UsageError(f"{where}: usage.{key}: {value!r} is not a number from 0")
+        if isinstance(value, bool) or not isinstance(value, right) or not 0 <= value <= MOST_TOKENS:
+            raise UsageError(f"{where}: usage.{key}: {str(value)[:40]} is not a number from 0 to {MOST_TOKENS}")
     usd = found.get("usd")
     return Usage(
         1, found.get("input", 0), found.get("cached", 0), found.get("output", 0), None if usd is None else float(usd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -150,6 +151,12 @@ UNREADABLE = {
     "a list": Answer(200, []),
     "null": Answer(200, b"null", {"Content-Type": "application/json"}),
     "another object": Answer(200, {"ok": True}),
+    "more than memory should hold": Answer(200, b" " * (17 << 20) + b"{}", {"Content-Type": "application/json"}),
+    "few bytes that are many": Answer(
+        200, gzip.compress(b" " * (64 << 20)), {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    ),
+    "nested": Answer(200, b"[" * 100_000, {"Content-Type": "application/json"}),
+    "no content": Answer(204),
     "not gzip": Answer(200, b"\x1f\x8bnot", {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
 }
 
@@ -166,9 +173,36 @@ def test_an_answer_that_can_t_be_read_is_a_failure_and_no_crash(api: str, name: 
 @pytest.mark.parametrize("api", APIS)
 def test_usage_is_looked_at(api: str) -> None:
     first, second = ("input_tokens", "output_tokens") if api == "anthropic" else ("prompt_tokens", "completion_tokens")
-    for usage in (None, {}, {first: -1, second: 1}, {first: 1}):
+    cached: list[dict[str, Any]] = (
+        [
+            {name: count}
+            for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
+            for count in (-(10**9), 10**30)
+        ]
+        if api == "anthropic"
+        else [{"prompt_tokens_details": {"cached_tokens": count}} for count in (-(10**9), "x", 1.5, 10**30)]
+    )
+    whole = {first: 100, second: 20, "total_tokens": 120}
+    for usage in (None, {}, {first: -1, second: 1}, {first: 1}, {**whole, first: 10**30}, *({**whole, **c} for c in cached)):
         with serving(said(api, usage=usage)) as server, pytest.raises(CallFailed, match="can't be read"):
             model(server, api).ask(REQUEST)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_half_of_a_surrogate_pair_is_no_text(api: str) -> None:
+    with serving(said(api, "uno \ud800 \U0001f600")) as server:
+        assert model(server, api).ask(REQUEST).text == "uno ? \U0001f600"
+
+
+def test_no_more_comes_from_a_cache_than_was_asked() -> None:
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 10**9},
+    }
+    with serving(said("openai", usage=usage)) as server:
+        assert model(server, "openai", price=Price(1.0, 0.1, 10.0)).ask(REQUEST).usage == Usage(1, 100, 100, 20, 0.00021)
 
 
 @pytest.mark.parametrize("api", APIS)

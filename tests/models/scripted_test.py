@@ -102,6 +102,14 @@ BAD = {
         "r: reply 1: match.prompt: missing ), unterminated subpattern",
     ),
     "usage": ("replies: [{text: a, usage: {input: -1}}]", "r: reply 1: usage.input: -1 is not a number from 0"),
+    "usage that is no count": (
+        "replies: [{text: a, usage: {usd: .nan}}]",
+        "r: reply 1: usage.usd: nan is not a number from 0",
+    ),
+    "usage of nobody": (
+        f"replies: [{{text: a, usage: {{output: {10**30}}}}}]",
+        f"r: reply 1: usage.output: {10**30} is not a number",
+    ),
     "stop": ("replies: [{text: a}, {text: a, stop: bored}]", "r: reply 2: stop: 'bored' is none of end, length, refusal"),
     "tags": ("replies: !!python/object/apply:os.system [ls]", "r: not YAML: could not determine a constructor"),
 }
