@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HEADS = "refs/heads/split-ci/"
 ATTEMPTS = "refs/split-ci/attempts/"
 DROPPED = "refs/split-ci/dropped/"
+COACHED = "refs/split-ci/coached/"  # <id> is the result whose review was seen to by `coach` last
 LEDGER = "refs/notes/split-ci"
 COACHING = "coaching"  # the lessons' own branch; no result
 BLOCKING = ("refs/split-ci", ATTEMPTS[:-1])

@@ -6,18 +6,21 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.errors import Refused
+from split_ci.branches import COACHED
+from split_ci.errors import Refused, WorldError
 from split_ci.lesson import FOLDER, MAX_BYTES, Lesson, duplicate_problems
 from split_ci.lesson_file import parse_lesson
 from split_ci.ports import Entry, File
 from split_ci.problems import Problem, problem
+from split_ci.refs import RefUpdate, swap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from split_ci.config import Config
     from split_ci.git import Repo
     from split_ci.ports import Tree
+    from split_ci.verdict import Verdict
 
 ROLLING = (
     "split-ci/coaching"  # collects lessons for people to merge; a branch that the configuration names instead is trusted
@@ -178,3 +181,25 @@ class FolderTree:
 
     def paths(self) -> Mapping[str, Entry]:
         raise NotImplementedError
+
+
+def is_coached(repo: Repo, verdict: Verdict) -> bool:
+    """Whether `coach` has seen to a review: it teaches nothing, or its result is marked."""
+    return not _teaches(verdict) or repo.commit_or_none(f"{COACHED}{verdict.id}") == verdict.head
+
+
+def mark_coached(repo: Repo, verdicts: Iterable[Verdict]) -> None:
+    """Marks the results whose reviews teach something. Raises WorldError where another process was quicker."""
+    updates = []
+    for verdict in verdicts:
+        ref = f"{COACHED}{verdict.id}"
+        was = repo.commit_or_none(ref)
+        if _teaches(verdict) and was != verdict.head and repo.commit_or_none(verdict.head):
+            updates.append(RefUpdate(ref, verdict.head, was))
+    lost = swap(repo, updates, why="split-ci: coach")
+    if lost:
+        raise WorldError(f"{lost[0].ref} moved while it was written", again=True)
+
+
+def _teaches(verdict: Verdict) -> bool:
+    return bool(verdict.lessons) or any(finding.cause == "lesson" for finding in verdict.findings)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from split_ci.spec import Spec
     from split_ci.verdict import Verdict
 
+RULES = "rules"  # they say the same each time
 Box = Literal["round", "anew"]  # what a person asks for, by hand or by a ticked box
 
 
@@ -33,6 +34,7 @@ class Standing(NamedTuple):
     verdict: Verdict | None = None
     entries: Sequence[Entry] = ()
     shown: bool = True  # the review is, where people see it
+    coached: bool = True  # what it teaches is, too
     obstacle: str = ""  # why no branch of it could be made, or nothing recorded of it
 
 
@@ -62,21 +64,30 @@ def turn(repo: Repo, config: Config, spec: Spec, base: str, there: Standing, ask
     own = next((entry for entry in there.entries if entry.commit == branch.head), None)
     made = own.round if own else branch.rounds
     verdict = standing(there.verdict)
-    lacks = _unreviewed(config, there)
-    if verdict is None or lacks:
-        return Turn(True, lacks, branch.base, made, _parent(repo, branch), result=True)
+    undone = _undone(config, there)
+    if not undone and asked and verdict and _is_open(config, verdict):
+        undone = "its review did not come to an end, and a person asks for it again"
+    if verdict is None or undone:
+        return Turn(True, undone, branch.base, made, _parent(repo, branch), result=True)
     return _following(config, spec, branch, verdict, made, own, asked)
 
 
-def _unreviewed(config: Config, there: Standing) -> str:
-    """Why a result is still to be reviewed, or its review to be shown; nothing where it isn't."""
+def _undone(config: Config, there: Standing) -> str:
+    """What is still to be done with a result: its review, or to show it, or what it teaches; nothing where all is."""
     if there.verdict is None:
         return "its result has no review yet"
     if there.verdict.world:
         return "its review was cut off by something outside of it"
-    if by_rules_alone(there.verdict) and config.architect != "rules":
+    if by_rules_alone(there.verdict) and config.architect != RULES:
         return "its review is by the rules alone"
-    return "" if there.shown else "its review is not shown yet"
+    if not there.shown:
+        return "its review is not shown yet"
+    return "" if there.coached else "what its review teaches is not shown yet"
+
+
+def _is_open(config: Config, verdict: Verdict) -> bool:
+    """Whether another look of the reviewer's may say more than the last one."""
+    return verdict.decision == "incomplete" and not verdict.findings and config.architect != RULES
 
 
 def closed(repo: Repo, spec: Spec, pull: Pull | None) -> str | None:
@@ -87,7 +98,7 @@ def closed(repo: Repo, spec: Spec, pull: Pull | None) -> str | None:
         said = trailers(repo.git("show", "--no-patch", "--format=%B", pull.head).decode(errors="replace"))
         if said.get("Spec-Digest") != spec.digest:
             return None
-    return f"its pull request #{pull.number} was closed: that holds until the spec changes, or somebody asks by hand"
+    return f"its pull request #{pull.number} was closed: that holds until the spec changes, or it is reopened"
 
 
 def _anew(repo: Repo, base: str, branch: Branch) -> Turn:

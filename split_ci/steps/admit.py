@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, ledger
-from split_ci.coaching import default_branch, trunk_of
+from split_ci.coaching import default_branch, is_coached, trunk_of
 from split_ci.errors import Refused
 from split_ci.left import DRIFT
 from split_ci.notes import review_of
@@ -131,4 +131,5 @@ def standing_of(repo: Repo, objects: Objects, spec: Spec) -> Standing:
         e for e in ledger.read_all(repo) if (e.id, e.digest, e.role) == (spec.id, spec.digest, "implementer")
     ]
     verdict = review_of(repo, branch.head) if branch else None
-    return Standing(branch, verdict, entries, obstacle=found.obstacle(spec.id) or "")
+    coached = verdict is None or is_coached(repo, verdict)
+    return Standing(branch, verdict, entries, coached=coached, obstacle=found.obstacle(spec.id) or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.coaching import ROLLING, default_branch, read_lessons, trusted_commit
+from split_ci.coaching import ROLLING, default_branch, mark_coached, read_lessons, trusted_commit
 from split_ci.errors import Refused, UsageError, WorldError
 from split_ci.lesson import FOLDER, contradicted, lesson_faults, lesson_id, normalised, reinforced, render_lesson
 from split_ci.lesson_commit import InTheWay, Onto, commit_files
@@ -69,14 +69,32 @@ class Said(NamedTuple):
 
 
 def teach(forge: Forge, repo: Repo, config: Config, verdicts: Sequence[Verdict]) -> tuple[Coached, Pull | None]:
-    """As `coach`, where the forge keeps its refs, with the rolling pull request. Raises Refused, WorldError."""
+    """As `coach`, where the forge keeps its refs, with the rolling pull request. Raises Refused, WorldError.
+
+    The mark that all of it was done comes last: a run that is cut off before it is gone on with.
+    """
     pulls = {each.id: found.number for each in verdicts if each.lessons and (found := forge.pull(f"split-ci/{each.id}"))}
     rolling = forge.pull(ROLLING)
 
     def work(there: Repo) -> tuple[Coached, Waiting | None]:
         return coach(there, config, verdicts, pulls, rolling), waiting(there, config)
 
-    done, left = forge.transact(repo, work)
+    try:
+        done, left = forge.transact(repo, work)
+    except Refused:
+        _mark(forge, repo, verdicts)  # that is an answer: asked again, it is the same
+        raise
+    shown = _show(forge, done, left, rolling)
+    _mark(forge, repo, verdicts)
+    return shown
+
+
+def _mark(forge: Forge, repo: Repo, verdicts: Sequence[Verdict]) -> None:
+    forge.transact(repo, lambda there: mark_coached(there, verdicts))
+
+
+def _show(forge: Forge, done: Coached, left: Waiting | None, rolling: Pull | None) -> tuple[Coached, Pull | None]:
+    """The rolling pull request, where lessons wait and people haven't closed it with them."""
     if left is None or (rolling is not None and rolling.state != "open" and rolling.head == left.head):
         return done, None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches
-from split_ci.branches import ATTEMPTS, DROPPED
+from split_ci.branches import ATTEMPTS, COACHED, DROPPED
 from split_ci.errors import WorldError
 from split_ci.ports import Outcome
 from split_ci.refs import RefUpdate, swap
@@ -41,6 +41,9 @@ def drop_or_none(repo: Repo, id_: str, *, force: bool = False) -> Dropped | None
     if branch is None and not attempts:
         return None
     updates = [RefUpdate(f"{ATTEMPTS}{id_}/{number}", None, commit) for number, commit in attempts.items() if commit]
+    coached = repo.commit_or_none(f"{COACHED}{id_}")
+    if coached:
+        updates.append(RefUpdate(f"{COACHED}{id_}", None, coached))
     kept = None
     if branch is not None:
         fault = _fault(branch, standing.checked_out.get(branches.branch_ref(id_)), force=force)

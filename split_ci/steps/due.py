@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, ledger, relations
 from split_ci.bill import spent_on
-from split_ci.coaching import trunk_of
+from split_ci.coaching import is_coached, trunk_of
 from split_ci.flights import flights
 from split_ci.following import rungs
 from split_ci.left import DRIFT
@@ -170,7 +170,8 @@ class _Look:
             return Standing(branch, None, entries, obstacle=self._refs.obstacle(spec.id) or "")
         verdict = review_of(self._repo, branch.head)
         shown = verdict is None or spec.id not in self._pulls or self._seen.shown(branch.head)
-        return Standing(branch, verdict, entries, shown, self._refs.obstacle(spec.id) or "")
+        coached = verdict is None or is_coached(self._repo, verdict)
+        return Standing(branch, verdict, entries, shown, coached, self._refs.obstacle(spec.id) or "")
 
     def _not_again(self, spec: Spec, asked: Turn, made: Sequence[Entry]) -> Held | None:
         """Why what was tried is not tried again, or not yet."""

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from split_ci.config import Config
 from split_ci.git import Repo
 from split_ci.notes import review_notes
+from split_ci.steps.admit import standing_of
 from split_ci.steps.record import record
 from split_ci.store import Quarantine
+from split_ci.turn import turn
 from split_ci.verdict import CriterionDecision, Finding, Verdict
 from tests.builders import commit, git, make_repo, spec, split_ci
 from tests.invariants import untouched
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from split_ci.turn import Box
     from split_ci.verdict import Decision
 
 ONE = "### Edit `a.txt`\nBefore:\n```\none\n```\nAfter:\n```\nuno\n```\n"
@@ -204,6 +208,21 @@ def test_a_result_without_a_review_is_gone_on_with(repo: Path) -> None:
     commit(repo, {"b.txt": "b\n"})
     said = ask(repo, "one")
     assert (said["base"], said["round"], said["parent"]) == (base, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("architect", "asked", "go"), [("strong", "round", True), ("strong", None, False), ("rules", "round", False)]
+)
+def test_a_review_that_did_not_come_to_an_end_is_made_again_for_a_person(
+    repo: Path, architect: str, asked: Box | None, *, go: bool
+) -> None:
+    base, first = head(repo), made(repo)
+    reviewed(repo, "one", "incomplete")
+    there = Repo.find(str(repo))
+    with there.objects() as objects:
+        standing = standing_of(there, objects, spec_at(repo, "one", base))
+    said = turn(there, Config(architect=architect), spec_at(repo, "one", base), base, standing, asked)
+    assert (said.go, said.round, said.parent, head(repo, "split-ci/one")) == (go, 1, None, first)
 
 
 def test_a_review_that_asks_for_changes_is_followed(repo: Path) -> None:

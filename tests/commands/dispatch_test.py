@@ -15,6 +15,7 @@ from split_ci.forges.github_actions import GitHubActions
 from split_ci.forges.github_place import find_place
 from split_ci.git import Repo
 from split_ci.ledger import Entry, write
+from split_ci.lesson import Lesson
 from split_ci.notes import review_notes
 from split_ci.ports import Usage
 from split_ci.pull_state import ticked
@@ -113,8 +114,9 @@ class Place(Hub):
         return head
 
     def reviewed(
-        self, head: str, decision: Decision, *findings: Finding, id_: str = "a", shown: bool = True, world: bool = False
-    ) -> None:
+        self, head: str, decision: Decision, *findings: Finding, id_: str = "a", shown: bool = True, world: bool = False,
+        lessons: tuple[Lesson, ...] = (),
+    ) -> None:  # fmt: skip
         met = (CriterionDecision("a1", "met"),)
         base = git(self.repo, "rev-parse", f"{head}~1")
         verdict = Verdict(
@@ -129,7 +131,7 @@ class Place(Hub):
             findings,
             met,
             (),
-            (),
+            lessons,
             review="0" * 16,
             world=world,
         )
@@ -471,6 +473,15 @@ def test_a_review_that_is_not_shown_is_gone_on_with(place: Callable[..., Place])
     assert here.why() == "this generation has a result, and its review says approve"
 
 
+def test_a_lesson_that_was_not_taught_is_gone_on_with(place: Callable[..., Place]) -> None:
+    here = place(files("a"))
+    head = here.result()
+    here.reviewed(head, "approve", lessons=(Lesson("x", "implementer", "Mind the order. A review found it wrong."),))
+    assert [one.why for one in here.look().starts] == ["what its review teaches is not shown yet"]
+    git(here.repo, "push", "-q", "origin", f"{head}:refs/split-ci/coached/a")
+    assert here.why() == "this generation has a result, and its review says approve"
+
+
 @pytest.mark.parametrize(("times", "hours", "again"), HOURS)
 def test_a_review_that_the_world_cut_off_is_due_again_and_waits_longer_each_time(
     place: Callable[..., Place], times: int, hours: float, *, again: bool
@@ -526,7 +537,7 @@ def test_somebody_s_closed_pull_request_is_respected(place: Callable[..., Place]
     world = here.server.world
     world.close(world.pulls[-1], world.tokens["ada-token"])
     git(here.repo, "push", "-q", "origin", ":split-ci/a")
-    assert here.why() == "its pull request #1 was closed: that holds until the spec changes, or somebody asks by hand"
+    assert here.why() == "its pull request #1 was closed: that holds until the spec changes, or it is reopened"
     here.land({"specs/a.md": spec(EDIT.format("a.txt"), accept=ACCEPT.format("a.txt"), title="Another")})
     assert here.starts() == ["a"]
 

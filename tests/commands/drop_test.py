@@ -36,6 +36,7 @@ def persons_commit(repo: Path) -> str:
 def test_branch_and_attempts_go_and_notes_stay(repo: Path) -> None:
     head = git(repo, "rev-parse", "split-ci/s")
     git(repo, "notes", "--ref=split-ci", "add", "-m", "{}", head)
+    git(repo, "update-ref", "refs/split-ci/coached/s", head)
     with untouched(repo):
         said = split_ci(repo, "drop", "s").stdout
     assert said == f"s: dropped split-ci/s (was {head[:12]}) and 1 attempt refs; what it cost stays in the ledger\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from split_ci.config import Coaching, Config
-from split_ci.errors import Refused
+from split_ci.errors import Refused, WorldError
 from split_ci.git import Repo
 from split_ci.lesson import Lesson, lesson_id
 from split_ci.pull_state import is_edited
@@ -15,6 +15,7 @@ from split_ci.seal import unseal
 from split_ci.steps.coach import teach
 from split_ci.verdict import dump
 from tests.builders import git, write
+from tests.github import Answer, Fault
 from tests.github.world import BOT, PERSON, STRANGER
 from tests.remarks_test import only_ours
 from tests.steps.coach_test import verdict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.forges.hub import Hub
 
 ROLLING = "refs/heads/split-ci/coaching"
+MARK = "refs/split-ci/coached/one"
 LESSON = Lesson("", "implementer", "Log through the logger. A review found a print.", ("src/**",))
 OTHER = Lesson("", "architect", "Name the callers too. A review found one that was left.")
 
@@ -64,6 +66,31 @@ def test_a_lesson_is_a_commit_and_a_pull_request(hub: Hub) -> None:
     assert "Taught once: `one` at `cccccccccccc`." in shown.body
     assert not is_edited(shown.body)
     assert (git(hub.repo, "for-each-ref"), git(hub.repo, "status", "--porcelain")) == before
+
+
+def test_a_result_is_marked_once_all_that_it_teaches_is_shown(hub: Hub) -> None:
+    hub.make()
+    said = verdict(LESSON, head=hub.publish()["head"])
+    hub.server.faults.append(Fault(Answer(403, {"message": "Not now."}), method="POST", path="/pulls$"))
+    with pytest.raises(WorldError):
+        run(hub, said)
+    assert ROLLING in hub.refs()
+    assert MARK not in hub.refs()
+    _, pull = run(hub, said)
+    assert (pull.number, hub.refs()[MARK]) == (2, said.head)
+    before = state(hub)
+    run(hub, said)
+    assert state(hub) == before
+
+
+def test_people_s_no_is_an_answer(hub: Hub) -> None:
+    run(hub, verdict(LESSON))
+    world = hub.server.world
+    world.close(world.pulls[0], PERSON)
+    hub.make()
+    said = verdict(LESSON, head=hub.publish()["head"])
+    done, _ = run(hub, said)
+    assert (done.commit, len(done.refused), hub.refs()[MARK]) == (None, 1, said.head)
 
 
 def test_it_names_the_pull_request_of_the_result(hub: Hub) -> None:
