@@ -13,7 +13,7 @@ import stat
 import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci import checkout
+from split_ci import checkout, folders
 from split_ci.changeset import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from split_ci.errors import WorldError
 from split_ci.git import FOLDER, GITLINK, SYMLINK, run_git
@@ -57,7 +57,7 @@ class Scratch:
     def __enter__(self) -> Self:
         parent = tempfile.gettempdir()
         checkout.prune(parent)
-        self._root = tempfile.mkdtemp(prefix=checkout.PREFIX, dir=parent)
+        self._root = folders.make(checkout.PREFIX, parent)
         self._held = os.open(os.path.join(self._root, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._held, fcntl.LOCK_EX)
         places = [os.path.join(self._root, name) for name in ("tree", "home", "tmp", "run", "gate")]
@@ -76,7 +76,7 @@ class Scratch:
 
     def drop(self) -> None:
         """Removes it."""
-        checkout.remove(self._root)
+        folders.drop(self._root)
         os.close(self._held)
 
     def _fill(self) -> None:
@@ -109,6 +109,7 @@ class AgentCheckout(Scratch):
             place = Workplace(self._root, self._mark, spec.data, spec.path, self._task.parent)
             self._journal = self._task.account.works_in(place, self.drop)
             if self._journal:
+                folders.leave(self._root)
                 with open(os.path.join(self._root, checkout.OWNER), "w", encoding="utf-8") as file:
                     file.write(self._journal)
         except BaseException:

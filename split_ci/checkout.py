@@ -13,13 +13,14 @@ import fcntl
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci import folders
 from split_ci.errors import WorldError
+from split_ci.folders import remove
 from split_ci.git import run_git
 
 if TYPE_CHECKING:
@@ -282,13 +283,13 @@ def held_folder() -> Iterator[str]:
     """A temporary folder, removed in the end, and by a later run where this one is killed."""
     parent = tempfile.gettempdir()
     prune(parent)
-    folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+    folder = folders.make(PREFIX, parent)
     held = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield folder
     finally:
-        remove(folder)
+        folders.drop(folder)
         os.close(held)
 
 
@@ -338,13 +339,3 @@ def _remove_entry(path: str) -> None:
         remove(path)
     else:
         os.unlink(path)
-
-
-def remove(folder: str) -> None:
-    """Removes a folder and all in it, however deep and whatever its modes. Never follows a symlink out of it."""
-    done = subprocess.run(["rm", "-rf", "--", folder], capture_output=True, check=False)
-    if done.returncode:
-        subprocess.run(["chmod", "-R", "u+rwX", "--", folder], capture_output=True, check=False)
-        done = subprocess.run(["rm", "-rf", "--", folder], capture_output=True, check=False)
-    if done.returncode:
-        raise WorldError(f"{folder} can't be removed: {done.stderr.decode(errors='replace').strip()[-200:]}")

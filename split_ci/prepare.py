@@ -19,7 +19,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import sandbox as boxes
-from split_ci.checkout import remove
+from split_ci.folders import remove
 from split_ci.paths import matches
 from split_ci.proc import Caps
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from split_ci import checkout, journal, ledger, survivors
 from split_ci.agent_checkout import AgentCheckout
+from split_ci.folders import remove
 from split_ci.spec import parse_spec
 from split_ci.steps.implement import Job, halfway
 from split_ci.steps.record import keep
@@ -51,7 +52,7 @@ def _collected(repo: Repo, config: Config, path: str, known: set[tuple[str, str]
                 yield keep(repo, made, entry)
             found.left()
             if os.path.isdir(place.root):
-                checkout.remove(place.root)
+                remove(place.root)
 
 
 def _halfway(repo: Repo, config: Config, entry: Entry, place: Workplace) -> Changeset | None:

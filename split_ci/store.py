@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci import folders
 from split_ci.errors import WorldError
 from split_ci.git import FENCE, FOLDER, GitError, clean_env, run_git
 from split_ci.intent import recover
@@ -70,6 +71,7 @@ class Quarantine:
         self._objects: Objects | None = None
         self._lock: int | None = None
         self._bases: dict[str, _Base] = {}
+        self._brought: set[str] = set()  # names of objects and packs that are in the repository already
 
     def __enter__(self) -> Self:
         store = os.path.join(self.repo.common_dir, "objects")
@@ -92,9 +94,8 @@ class Quarantine:
             self._objects.close()
         self._objects = None
         if hasattr(self, "git_dir"):
-            shutil.rmtree(
-                self.git_dir, ignore_errors=True
-            )  # what an interrupted thread still writes there is left to the next run
+            shutil.rmtree(self.git_dir, ignore_errors=True)
+            folders.leave(self.git_dir)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -170,7 +171,7 @@ class Quarantine:
         """
         store = os.path.join(self.repo.common_dir, "objects")
         try:
-            migrate(os.path.join(self.git_dir, "objects"), store)
+            migrate(os.path.join(self.git_dir, "objects"), store, self._brought)
         except OSError as error:
             raise WorldError(f"{error.filename or store}: {error.strerror}: nothing was made visible") from None
         return swap(self.repo, updates, why=why)
@@ -193,7 +194,8 @@ class Quarantine:
             process = subprocess.Popen(
                 argv, cwd=self.git_dir, env=clean_env(ALONE), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
             )
-            _feed(process, stream)
+            with folders.written_by(process):
+                _feed(process, stream)
             if process.returncode:
                 said.seek(0)
                 raise GitError(["fast-import"], process.returncode, _first_fault(said.read().decode(errors="replace")))
@@ -287,7 +289,7 @@ def _prune(folder: str) -> None:
 def _held_folder(store: str) -> tuple[int, str]:
     """A new folder that this process holds, made anew where another process took it for a dead one's before it was held."""
     while True:
-        folder = tempfile.mkdtemp(prefix=PREFIX, dir=store)
+        folder = folders.make(PREFIX, store)
         with suppress(FileNotFoundError):
             held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -296,17 +298,24 @@ def _held_folder(store: str) -> tuple[int, str]:
             os.close(held)
 
 
-def migrate(source: str, target: str) -> None:
+def migrate(source: str, target: str, known: set[str]) -> None:
     """Brings objects from one store into another on the same file system; what is there already is left as it is.
 
     The first store keeps them too, where the file system can link: a prune of the other one then loses nothing that a ref
-    is still to name. Everything is on the disk before it is brought, and a pack's index comes last. Raises OSError.
+    is still to name. Everything is on the disk before it is brought, and a pack's index comes last. `known` holds what this
+    brought before, so that of a store which grows with each call only what is new, or was pruned, costs anything.
+    Raises OSError.
     """
     for folder, names in _movable(source):
-        os.makedirs(os.path.join(target, folder), exist_ok=True)
-        for name in names:
-            _move(os.path.join(source, folder, name), os.path.join(target, folder, name))
-        _sync(os.path.join(target, folder))
+        place = os.path.join(target, folder)
+        os.makedirs(place, exist_ok=True)
+        there = set(os.listdir(place))
+        due = [name for name in names if name not in there or name not in known]
+        for name in due:
+            _move(os.path.join(source, folder, name), os.path.join(place, name))
+        if due:
+            _sync(place)
+            known.update(due)
 
 
 def _movable(store: str) -> Iterator[tuple[str, list[str]]]:

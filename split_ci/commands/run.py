@@ -14,12 +14,12 @@ examples:
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
 
     from split_ci.caps import Day
     from split_ci.git import Repo
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from split_ci.selection import Selection
     from split_ci.settings import Config
 
-CLEANING = 10  # seconds
 SUMMARY = "dispatch specs here: apply, prove, publish as branches, review, coach"
 
 
@@ -65,6 +64,7 @@ def dispatch_here(
     """
     from split_ci.config import find_config
     from split_ci.errors import WorldError
+    from split_ci.interrupts import interruptible
     from split_ci.report.run import print_run, watch
     from split_ci.selection import select
 
@@ -78,8 +78,9 @@ def dispatch_here(
         found = foresee(repo, config, selection, commit) + _unreadable(selection)
         return print_dry_run(found, selection, commit, json=json)
     with watch([spec.id for spec in selection.specs], quiet=json) as see:
-        done = _interruptible(
-            lambda: _dispatch(repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see)
+        done = interruptible(
+            lambda held: _dispatch(held, repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see),
+            "split-ci run goes on from here",
         )
     done += _unreadable(selection)
     print_run(done, config, json=json)
@@ -91,7 +92,7 @@ def dispatch_here(
 
 
 def _dispatch(
-    repo: Repo, config: Config, selection: Selection, base: str, *, jobs: int, see: Callable[[Event], None]
+    held: ExitStack, repo: Repo, config: Config, selection: Selection, base: str, *, jobs: int, see: Callable[[Event], None]
 ) -> list[Finished]:
     from split_ci import salvage
     from split_ci.checkout import Pool
@@ -109,18 +110,17 @@ def _dispatch(
     day = day_of(repo, config)
     runs = any(c.kind == "run" for spec in selection.specs for c in spec.accept)
     sandbox = choose(config.sandbox) if runs else None
-    with ExitStack() as stack:
-        journals = stack.enter_context(Journals(repo))
-        quarantine = stack.enter_context(Quarantine(repo))
-        pool = stack.enter_context(Pool(repo, most=2 * jobs))
-        acceptance = stack.enter_context(
-            Acceptance(repo, config=config, git_dir=quarantine.git_dir, pool=pool, sandbox=sandbox, jobs=jobs, watch=see)
-        )
-        ground = Ground(
-            repo, config, build_implementers(config, os.environ, repo.root), _reviewers(repo, config, journals, day),
-            base, quarantine, acceptance, journals, day, jobs, see,
-        )  # fmt: skip
-        return Dispatch(ground).run(selection.specs, selection.faults)
+    journals = held.enter_context(Journals(repo))
+    quarantine = held.enter_context(Quarantine(repo))
+    pool = held.enter_context(Pool(repo, most=2 * jobs))
+    acceptance = held.enter_context(
+        Acceptance(repo, config=config, git_dir=quarantine.git_dir, pool=pool, sandbox=sandbox, jobs=jobs, watch=see)
+    )
+    ground = Ground(
+        repo, config, build_implementers(config, os.environ, repo.root), _reviewers(repo, config, journals, day),
+        base, quarantine, acceptance, journals, day, jobs, see,
+    )  # fmt: skip
+    return Dispatch(ground).run(selection.specs, selection.faults)
 
 
 def _warm(config: Config, selection: Selection) -> None:
@@ -158,35 +158,3 @@ def _unreadable(selection: Selection) -> list[Finished]:
         Finished(name, Outcome("refused", f"{p.path}:{p.line}: {p.code}: {p.message}"))
         for name, p in selection.unreadable.items()
     ]
-
-
-def _interruptible(work: Callable[[], list[Finished]]) -> list[Finished]:
-    """Runs it so that an interrupt, a SIGTERM or the end of its terminal cleans up and ends, whatever its threads wait for.
-
-    Once is enough: what comes while it cleans up is passed over, and it does that for `CLEANING` seconds at the most.
-    """
-    import signal
-    import sys
-
-    def stop(_number: int, _frame: object) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(130))
-        signal.alarm(CLEANING)
-        raise KeyboardInterrupt
-
-    before = {
-        each: signal.signal(each, stop)
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(each) != signal.SIG_IGN  # nohup, or a shell's background
-    }
-    try:
-        return work()
-    except KeyboardInterrupt:
-        with suppress(OSError):  # the terminal may be gone
-            sys.stderr.write("split-ci: interrupted; nothing half done is left: split-ci run goes on from here\n")
-            sys.stderr.flush()
-        os._exit(130)  # threads may wait for a model for minutes; commands in sandboxes end with this process
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
