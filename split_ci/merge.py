@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import WorldError
@@ -34,6 +35,18 @@ def merge_trees(quarantine: Quarantine, ours: str, theirs: str) -> Merged:
     if done.returncode:
         return Merged(None, tuple(path for path in dict.fromkeys(paths) if path))
     return Merged(tree)
+
+
+def without(quarantine: Quarantine, tree: str, path: str) -> str:
+    """The tree without one file."""
+    index = {"GIT_INDEX_FILE": os.path.join(quarantine.git_dir, "index")}
+
+    def git(*args: str, said: bytes = b"") -> bytes:
+        return run_git(args, cwd=quarantine.git_dir, git_dir=quarantine.git_dir, env={**ALONE, **index}, input=said).stdout
+
+    git("read-tree", tree)
+    git("update-index", "-z", "--index-info", said=f"0 {'0' * len(tree)}\t{path}\0".encode("utf-8", "surrogateescape"))
+    return git("write-tree").decode().strip()
 
 
 def commit_tree(quarantine: Quarantine, tree: str, parents: Sequence[str], message: str, people: Mapping[str, str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from split_ci.spec import parse_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+SCHEMA = json.loads((ROOT / "split_ci/schemas/config.schema.json").read_text())
 PAGES = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^(`{3,})(\w*)[^\n]*\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"(?<![\w.`])\d[\d,.]*\s?(?:ms|s|seconds|minutes|times|MB|%|\$|usd)(?!\w)")
@@ -83,3 +86,25 @@ def test_the_two_commands_are_there() -> None:
     }
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)", code())) <= targets
+
+
+def keys_of(schema: dict[str, Any], start: str = "") -> dict[str, str]:
+    """Each key of the configuration, and its default as the page writes it."""
+    found: dict[str, str] = {}
+    for name, value in schema["properties"].items():
+        if value.get("type") == "object" and "properties" in value and not value.get("additionalProperties"):
+            found |= keys_of(value, f"{name}.")
+        else:
+            default = next((one["default"] for one in [value, *value.get("allOf", [])] if "default" in one), None)
+            found[start + name] = ("[exact]" if default == ["exact"] else str(default)) if default is not None else ""
+    return found
+
+
+def test_the_page_of_the_configuration_has_every_key_and_its_default() -> None:
+    page = (ROOT / "docs/configuration.md").read_text()
+    rows = {key: default.strip("`") for key, default in re.findall(r"^\| `([a-z_.]+)` \| ([^|]+) \|", page, re.MULTILINE)}
+    for key, default in keys_of(SCHEMA).items():
+        assert key in rows
+        assert default in ("", rows[key])
+    for part in ("model", "agent"):
+        assert {f"`{key}`" for key in SCHEMA["definitions"][part]["properties"]} <= set(re.findall(r"`[a-z_]+`", page))

@@ -25,12 +25,17 @@ def tell(form: str, landed: Sequence[Landed], *, named: bool) -> int:
             {"id": one.id, "outcome": one.outcome.name, "reason": one.outcome.reason, "commit": one.commit} for one in landed
         ]})  # fmt: skip
         return code
+    shown = [one for one in landed if named or one.outcome.name != "unchanged"]
     if not landed:
         say("there is no result to land; next: split-ci status")
-    for one in landed:
+    elif not shown:
+        say("nothing new to land: every result that is approved has landed; next: split-ci status")
+    for one in shown:
         word = paint(WORDS[one.outcome.name], COLOURS[one.outcome.name])
         told = one.outcome.reason or f"as {(one.commit or '')[:12]}"
         say(f"{one.id}: {word}: {visible(told)}")
+        if one.outcome.reason.startswith("conflict in "):
+            say(f"  next: git merge split-ci/{one.id}, and solve it; or split-ci drop {one.id}, and a new spec")
     return code
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci import branches, starting
 from split_ci.errors import UsageError
 from split_ci.forward import MOVED_ON, forget, move_forward
-from split_ci.merge import commit_tree, merge_trees
+from split_ci.merge import commit_tree, merge_trees, without
 from split_ci.ports import Outcome
 from split_ci.spec import parse_spec
 from split_ci.store import Quarantine
@@ -131,7 +131,7 @@ class _View:
     def spec(self, branch: Branch) -> Spec | None:
         """The spec as a result carries it."""
         file = self.repo.tree(branch.head, self._objects).read(f"{self._specs}/landed/{branch.id}.md")
-        return parse_spec(file.data, f"{self._specs}/{branch.id}.md").spec if file else None
+        return parse_spec(file.data, self.path(branch.id)).spec if file else None
 
     def holds(self, id_: str, digest: str | None = None) -> bool:
         """Whether the spec, in this text or any, lies among the landed ones."""
@@ -144,7 +144,7 @@ class _View:
                 Outcome("unchanged", f"{self._specs}/landed/{id_}.md is there: landed already") if self.holds(id_) else None
             )
         if self._within(branch.head, self.head):
-            if branch.digest and self._pending(id_) == branch.digest:
+            if self.pending(branch) and not self.holds(id_):
                 again = f"split-ci drop {id_}, then split-ci run {id_}"
                 return Outcome("refused", f"split-ci/{id_} was merged, and that was undone since: {again}")
             return Outcome("unchanged", f"split-ci/{id_} is merged already")
@@ -152,9 +152,16 @@ class _View:
             return Outcome("unchanged", f"{self._specs}/landed/{id_}.md is there in the same text: landed already")
         return None
 
+    def pending(self, branch: Branch) -> bool:
+        """Whether the text that a result was made of is still pending: nobody had committed it where the result began."""
+        return branch.digest is not None and self._pending(branch.id) == branch.digest
+
+    def path(self, id_: str) -> str:
+        return f"{self._specs}/{id_}.md"
+
     def outdated(self, branch: Branch, known: Mapping[str, Branch]) -> Outcome | None:
         """Why a result is not of what the spec says now, or not built on what its needs have become."""
-        path = f"{self._specs}/{branch.id}.md"
+        path = self.path(branch.id)
         now = self._pending(branch.id)
         if now and now != branch.digest and now != self._pending(branch.id, branch.base):
             return Outcome("refused", f"{path} has changed since {branch.name} was made: split-ci run {branch.id}")
@@ -177,7 +184,7 @@ class _View:
         if commit != "" and known is None:
             return None
         tree = self.repo.tree(known, self._objects) if known else self._tree
-        file = tree.read(f"{self._specs}/{id_}.md")
+        file = tree.read(self.path(id_))
         return hashlib.sha256(file.data).hexdigest() if file else None
 
 
@@ -200,8 +207,10 @@ def _merge_all(quarantine: Quarantine, view: _View, approved: Mapping[str, Branc
         merged = merge_trees(quarantine, tip, branch.head)
         if merged.tree is None:
             return merges, [Landed(id_, Outcome("blocked", f"conflict in {', '.join(merged.conflicts)}"))]
+        over = view.repo.tree(merged.tree, quarantine.objects()).entry(view.path(id_)) and view.pending(branch)
+        tree = without(quarantine, merged.tree, view.path(id_)) if over else merged.tree
         title = f": {one_line(spec.title)}" if spec else ""
-        tip = commit_tree(quarantine, merged.tree, (tip, branch.head), f"Merge split-ci/{id_}{title}\n", people)
+        tip = commit_tree(quarantine, tree, (tip, branch.head), f"Merge split-ci/{id_}{title}\n", people)
         merges.append(_Merge(id_, tip))
     return merges, []
 

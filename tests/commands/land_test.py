@@ -135,6 +135,27 @@ def test_a_result_of_a_file_that_was_not_committed_lands(repo: Path) -> None:
     assert (repo / "a.txt").read_text() == "one\nzwei\n"
 
 
+def test_a_spec_that_was_committed_after_its_result_was_made_is_pending_no_more(repo: Path) -> None:
+    write(repo, {"specs/new.md": LOUDER})
+    split_ci(repo, "run", "specs/new.md")
+    git(repo, "add", "specs/new.md")
+    git(repo, "commit", "-q", "-m", "the spec")
+    assert land(repo, "new") == {"new": ("done", "")}
+    assert not (repo / "specs/new.md").exists()
+    assert (repo / "specs/landed/new.md").read_text() == LOUDER
+    assert git(repo, "status", "--porcelain") == ""
+    assert land(repo, "new") == {"new": ("unchanged", "split-ci/new is merged already")}
+
+
+def test_a_pending_copy_of_a_landed_spec_is_no_merge_undone(repo: Path) -> None:
+    write(repo, {"specs/new.md": LOUDER})
+    split_ci(repo, "run", "specs/new.md")
+    git(repo, "add", "specs/new.md")
+    git(repo, "commit", "-q", "-m", "the spec")
+    git(repo, "merge", "-q", "--no-edit", "split-ci/new")
+    assert land(repo, "new") == {"new": ("unchanged", "split-ci/new is merged already")}
+
+
 def test_what_builds_on_an_older_need_does_not_land(tmp_path: Path) -> None:
     later = spec(edit("c.txt", "c", "C"), extra="needs: [a]\n", accept="  - contains: {in: c.txt, text: C}")
     repo = make_repo(tmp_path / "n", {"a.txt": "one\ntwo\n", "c.txt": "c\n", "specs/a.md": LOUDER, "specs/later.md": later})
