@@ -116,8 +116,12 @@ def _run(argv: list[str]) -> int:
 def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
     from argparse import ArgumentParser, RawDescriptionHelpFormatter  # noqa: PLC0415 - a hook's plain call needs none of it
 
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{name}: {message}", hint=_meant(message, self.format_help()) or f"split-ci {name} --help")
+
     doc = (command.__doc__ or "").strip()
-    parser = ArgumentParser(
+    parser = Parser(
         prog=f"split-ci {name}", description=doc, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say every git command on standard error")
@@ -125,6 +129,16 @@ def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
     parser.add_argument("--format", choices=formats, default="text", help="how to print the answer (default: text)")
     command.arguments(parser)
     return parser.parse_args(rest)
+
+
+def _meant(message: str, help_: str) -> str:
+    """The option that was probably meant by one that there is not."""
+    import re  # noqa: PLC0415
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    typed = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+    close = get_close_matches(typed[1], re.findall(r"--[a-z-]+", help_), 1) if typed else []
+    return f"{close[0]}?" if close else ""
 
 
 def _say(line: str, hint: str = "") -> None:

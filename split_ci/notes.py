@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from split_ci.errors import Refused, WorldError
-from split_ci.plain import visible
+from split_ci.plain import counted, visible
 from split_ci.store import RefUpdate
 from split_ci.verdict import DECIDED, dump, load
 
@@ -97,7 +97,8 @@ def review_text(verdict: Verdict) -> str:
     lines += [line for finding in verdict.findings for line in _finding_lines(finding)]
     lines += [f"  meant: {each}" for each in verdict.waived]
     lines += [f"  lesson {lesson.id} (for the {lesson.audience}): {lesson.text}" for lesson in verdict.lessons]
-    lines.append(f"  read {len(verdict.receipts)} changed files, {sum(r.shown for r in verdict.receipts)} lines")
+    files, shown = counted(len(verdict.receipts), "changed file"), sum(r.shown for r in verdict.receipts)
+    lines.append(f"  read {files}, {counted(shown, 'line')}")
     return "\n".join(visible(line) for line in lines) + "\n"
 
 

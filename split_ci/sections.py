@@ -149,8 +149,8 @@ class _Reader:
                 self.say(
                     "SP127",
                     inner.line,
-                    f"the fence `{inner.mark}` is not closed",
-                    f"write `{inner.mark}` on a line of its own below it",
+                    "the fence that opens here is not closed",
+                    f"write {inner.mark} on a line of its own below it",
                 )
         if heading is not None:
             change = self._change(_Section(heading, block.line, blocks, last))
@@ -261,9 +261,7 @@ class _Reader:
                     self._unlabelled(block, above)
                 elif label[1] == "Before":
                     if before:
-                        self.say(
-                            "SP125", before[0].line, "this `Before:` has no `After:`", "write `After:` and a fence below it"
-                        )
+                        self._no_after(before[0])
                     before = (block, int(label[2] or 1))
                 elif before is None or label[2]:
                     said = "this `After:` has no `Before:`" if before is None else "`After` takes no number"
@@ -279,10 +277,18 @@ class _Reader:
             elif block.kind == "paragraph":
                 self._label_alone(block, blocks[number + 1] if number + 1 < len(blocks) else None)
         if before:
-            self.say("SP125", before[0].line, "this `Before:` has no `After:`", "write `After:` and a fence below it")
+            self._no_after(before[0])
         if not pairs and not self.failed:
             self.say("SP125", line, "`Edit` has no fences", "write `Before:` and a fence, then `After:` and a fence")
         return Edit(path, tuple(pairs), line)
+
+    def _no_after(self, before: Block) -> None:
+        inside = next((n for n, text in enumerate(before.text.split("\n")) if re.match(LABEL, text)), None)
+        if inside is None:
+            self.say("SP125", before.line, "this `Before:` has no `After:`", "write `After:` and a fence below it")
+            return
+        at = before.line + 1 + inside
+        self.say("SP125", before.line, f"the fence of this `Before:` is still open at line {at}", "close it above `After:`")
 
     def _label_alone(self, block: Block, below: Block | None) -> None:
         if re.match(LABEL, block.text) and (below is None or below.kind != "fence"):

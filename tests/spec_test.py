@@ -276,6 +276,10 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         "15:1 SP125 this `After:` has no `Before:` | write `Before:` and a fence, then `After:` and a fence"]),
     "a bold label": (change(EDIT.replace("After:", "**After:**")), [
         "10:1 SP125 this `Before:` has no `After:` | write `After:` and a fence below it", f"13:1 SP123 `**After:**` is not a label | {LABELS}"]),
+    "a fence left open": (change("### Edit `a`\nBefore:\n```\nx\nAfter:\n```\ny\n```\n"), [
+        "10:1 SP125 the fence of this `Before:` is still open at line 12 | close it above `After:`",
+        "15:1 SP124 a fence without a label | write `Before:` or `After:` above it, or take it away",
+        "15:1 SP127 the fence that opens here is not closed | write ``` on a line of its own below it"]),
     "a number on after": (change(EDIT.replace("After:", "After (2 times):")), [
         "10:1 SP125 this `Before:` has no `After:` | write `After:` and a fence below it",
         "14:1 SP123 `After` takes no number | write `Before:` and a fence, then `After:` and a fence"]),
@@ -295,7 +299,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "a fence in a list": (change("### Create `a`\n- x\n  ```\n  ```\n"), [
         "8:1 SP125 `Create` has no fence | write the whole text into one",
         "10:1 SP126 a fence inside a list or a quotation | start it at the start of a line"]),
-    "a fence without an end": (change("### Create `a`\n````\n```\n"), ["9:1 SP127 the fence `````` is not closed | write `````` on a line of its own below it"]),
+    "a fence without an end": (change("### Create `a`\n````\n```\n"), ["9:1 SP127 the fence that opens here is not closed | write ```` on a line of its own below it"]),
     "an escape that is none": (change("### Create `a`\n```py escaped\nx\n \\q\n```\n"), [
         "11:2 SP128 `\\q` is not an escape | write one of \\n \\r \\t \\0 \\\\ \\\" \\' \\a \\b \\f \\v \\xHH \\uHHHH \\UHHHHHHHH"]),
     "escapes that make no UTF-8": (change("### Create `a`\n```escaped\nx\n\\xff\n```\n"), [

@@ -59,13 +59,18 @@ def run(args: Namespace) -> int:
 
 def _teach(repo: Repo, config: Config, args: Namespace) -> int:
     import os
+    from difflib import get_close_matches
 
     from split_ci.commands.review import read_file
+    from split_ci.errors import UsageError
     from split_ci.forges import build
     from split_ci.report.coach import show_coached
     from split_ci.steps.coach import teach
     from split_ci.verdict import MAX_BYTES, load
 
+    meant = get_close_matches(args.what, VERBS, 1)
+    if meant and not os.path.lexists(args.what):
+        raise UsageError(f"coach has no {args.what!r}, and there is no such file", hint=f"split-ci coach {meant[0]}")
     verdicts = [load(read_file(path, MAX_BYTES), path) for path in (args.what, *args.names)]
     done, pull = teach(build(repo, config, os.environ), repo, config, verdicts)
     show_coached(done, pull, args.format)

@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
         _refuse_taken(repo, config, written.id, args.out)
     path = args.out or os.path.join(_specs_folder(repo, config), f"{written.id}.md")
     _save(path, written.data)
-    _tell(args.format, written, os.path.relpath(path))
+    _tell(args.format, written, os.path.relpath(path), staged=args.staged)
     return 0
 
 
@@ -146,7 +146,7 @@ def _save(path: str, data: bytes) -> None:
             os.unlink(part)
 
 
-def _tell(format_: str, written: Written, path: str) -> None:
+def _tell(format_: str, written: Written, path: str, *, staged: bool) -> None:
     from split_ci.report.terminal import say, say_json
 
     next_ = f"split-ci run {path} --base {written.base[:12]}" if written.base else f"split-ci check {path}"
@@ -161,4 +161,6 @@ def _tell(format_: str, written: Written, path: str) -> None:
         say(f"  it changes protected paths: {', '.join(written.protected[:5])}{' …' if len(written.protected) > 5 else ''}")
     if written.waive:
         say(f"  it waives {', '.join(written.waive)}: split-ci explain {written.waive[0]}")
+    if staged:
+        say("  what you staged stays staged: before its result lands, put it away (git stash push --staged)")
     say(f"  next: {'' if written.base else 'fill it in, then '}{next_}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from split_ci.plain import counted
 from split_ci.report.bill import amount, cost_json, money
 from split_ci.report.terminal import paint, say, say_json, visible
 
@@ -63,7 +64,7 @@ def _session_json(one: Session) -> dict[str, Any]:
 def _show_ledger(found: Audit) -> None:
     paid = [one for one in found.ledger if one.cost.calls]
     for one in paid:
-        say(paint(f"{SAID[one.kind]}: {one.cost.calls} calls, {amount(one.cost)}", "bold"))
+        say(paint(f"{SAID[one.kind]}: {counted(one.cost.calls, 'call')}, {amount(one.cost)}", "bold"))
         rest = f" and {len(one.specs) - NAMED} more" if len(one.specs) > NAMED else ""
         say(f"  {', '.join(one.specs[:NAMED])}{rest}")
         say(f"  done cheaply: {_cheap(one, found.cheap)}")
@@ -84,7 +85,7 @@ def _cheap(one: Waste, rung: str) -> str:
 
 def _show_sessions(found: Audit) -> None:
     for one in found.sessions:
-        say(paint(f"{visible(one.model)}: {one.calls} calls, {one.edits} edits", "bold"))
+        say(paint(f"{visible(one.model)}: {counted(one.calls, 'call')}, {counted(one.edits, 'edit')}", "bold"))
         total = sum(kind.output for kind in one.kinds) or 1
         for kind in one.kinds:
             say(_kind_line(kind, total))

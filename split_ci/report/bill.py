@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from split_ci.plain import counted
+
 if TYPE_CHECKING:
     from split_ci.bill import Cost, Counterfactual
 
@@ -26,9 +28,8 @@ def amount(cost: Cost) -> str:
 def role_line(name: str, cost: Cost) -> str:
     """The cost of one role on one line."""
     tokens = f"{cost.input} tokens in ({cost.cached} cached), {cost.output} out"
-    calls = f"{cost.calls} call{'' if cost.calls == 1 else 's'}"
     recorded = f" ({cost.recorded} recorded)" if cost.recorded else ""
-    return f"cost: {name:<12} {calls}{recorded}, {tokens}, {amount(cost)}"
+    return f"cost: {name:<12} {counted(cost.calls, 'call')}{recorded}, {tokens}, {amount(cost)}"
 
 
 def comparison(total: Cost, compared: Counterfactual | None, architect: str) -> list[str]:

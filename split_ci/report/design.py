@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from split_ci.bill import cost_of_usage
+from split_ci.plain import counted
 from split_ci.report.bill import cost_json, role_line
 from split_ci.report.terminal import say, say_json, visible
 
@@ -20,7 +21,8 @@ def show(done: Designed, saved: str | None, unproved: str, config: Config, form:
         return
     say(visible(saved or f"{done.id}: {done.outcome.name}: {done.outcome.reason}"))
     recorded = " (scripted)" if config.models[config.architect].api == "scripted" else ""
-    say(f"  by {visible(config.architect)}{recorded}: {done.answers} answers, {len(done.read)} files read")
+    answers, read = counted(done.answers, "answer"), counted(len(done.read), "file")
+    say(f"  by {visible(config.architect)}{recorded}: {answers}, {read} read")
     say("  " + role_line("architect", cost_of_usage(done.usage)))
     if done.lessons.lessons:
         say(f"  lessons: {', '.join(visible(lesson.id) for lesson in done.lessons.lessons)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from split_ci.plain import counted
 from split_ci.report.bill import amount, comparison, comparison_json, cost_json, role_line
 from split_ci.report.coach import share
 from split_ci.report.terminal import paint, say, say_json, visible
@@ -96,7 +97,7 @@ def _show_passes(found: Report) -> None:
     say(f"  typed by a model: {passed(found.typed)}")
     say(f"  wholly exact:     {passed(found.exact)}")
     edits = ", ".join(f"{count} {name}" for name, count in found.edits.items())
-    say(f"  {found.specs} specs, {found.attempts} attempts; edits: {edits}")
+    say(f"  {counted(found.specs, 'spec')}, {counted(found.attempts, 'attempt')}; edits: {edits}")
 
 
 def _show_bill(found: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from split_ci.plain import counted
 from split_ci.report.terminal import paint, say, say_json, visible
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def tell_dropped(form: str, dropped: Dropped) -> int:
         say(f"{dropped.id}: {paint('blocked', 'red')}: {visible(dropped.outcome.reason)}")
     else:
         branch = f"{dropped.branch} (was {(dropped.head or '')[:12]}) and " if dropped.branch else ""
-        say(f"{dropped.id}: dropped {branch}{dropped.attempts} attempt refs; what it cost stays in the ledger")
+        say(f"{dropped.id}: dropped {branch}{counted(dropped.attempts, 'attempt ref')}; what it cost stays in the ledger")
         if dropped.pull:
             say(f"  its pull request #{dropped.pull} is closed")
         if dropped.kept:

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from split_ci.plain import counted
 from split_ci.report.bill import money
 from split_ci.report.terminal import coloured, paint, say, say_json, visible, warn
 
@@ -213,7 +214,8 @@ def print_dry_run(found: Sequence[Finished], selection: Selection, base: str, *,
     for one in found:
         if one.outcome.name == "done":
             _, sections, criteria = sizes[one.id]
-            say(f"would dispatch {one.id} on {base[:12]}: {sections} sections, {criteria} criteria")
+            size = f"{counted(sections, 'section')}, {counted(criteria, 'criterion', 'criteria')}"
+            say(f"would dispatch {one.id} on {base[:12]}: {size}")
         else:
             say(f"{one.outcome.name} {one.id}: {visible(one.outcome.reason)}")
     if not found:
@@ -239,17 +241,23 @@ def _print_finished(done: Sequence[Finished], config: Config) -> None:
 def _details(one: Finished) -> list[str]:
     """What else there is to say of a spec: why, what was sent back, the lessons, and what is still asked for."""
     lines = [one.outcome.reason] if one.outcome.reason and one.outcome.name not in ("done", "unchanged") else []
-    lines += [f"sent back: {' '.join(said.split())}" for said in one.sent_back]
+    lines += [f"sent back: {_one_line(said)}" for said in one.sent_back]
     lines += [f"taught: {lesson}" for lesson in one.taught]
     lines += [f"its brief carried: {lesson}" for lesson in one.lessons]
+    if one.review and one.review.decision == "incomplete":
+        lines.append(f"incomplete: {_one_line(one.review.summary)}")
     if one.review and one.review.decision != "approve":
         lines += [f"{f.path}:{f.line}: {' '.join(f.message.split())}" for f in one.review.findings]
     return lines
 
 
+def _one_line(text: str) -> str:
+    return "; ".join(" ".join(line.split()).rstrip(".;") for line in text.splitlines() if line.strip())
+
+
 def _print_bill(done: Sequence[Finished], config: Config) -> None:
-    counted = {name: sum(1 for one in done if one.outcome.name == name) for name in SIGN}
-    say("\n" + ", ".join(f"{count} {name}" for name, count in counted.items() if count))
+    outcomes = {name: sum(1 for one in done if one.outcome.name == name) for name in SIGN}
+    say("\n" + ", ".join(f"{count} {name}" for name, count in outcomes.items() if count))
     if not any(one.architect.calls or one.implementer.calls for one in done):
         say("cost: nothing (no model was called)")
         return
@@ -260,9 +268,8 @@ def _print_bill(done: Sequence[Finished], config: Config) -> None:
     architect = sum((cost_of_usage(one.architect) for one in done), Cost())
     implementer = sum((cost_of_usage(one.implementer) for one in done), Cost())
     compared = counterfactual(architect, implementer, architect_price(config))
-    for line in (
-        role_line("architect", architect),
-        role_line("implementer", implementer),
-        *comparison(architect + implementer, compared, config.architect),
-    ):
+    roles = [("architect", architect)] if architect.calls or config.architect != "rules" else []
+    for name, cost in [*roles, ("implementer", implementer)]:
+        say(role_line(name, cost))
+    for line in comparison(architect + implementer, compared, config.architect):
         say(line)
