@@ -26,8 +26,8 @@ LAYERS: dict[str, str] = {
     """,
     "report": """
         report.comment report.record report report.publish report.dispatch report.pull report.admit report.implement report.accept report.design report.html
-        report.audit report.history report.coach report.crash report.demo report.doctor report.explain report.help
-        report.init report.land report.plan report.problems report.review report.run report.status report.github report.bill report.charts
+        report.audit report.history report.crash report.demo report.doctor report.explain report.help
+        report.init report.land report.plan report.problems report.review report.run report.coach report.status report.github report.bill report.charts
         report.terminal
     """,
     "the loop": """
@@ -54,8 +54,9 @@ LAYERS: dict[str, str] = {
         tries
         hunks
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
+        interrupts
         proc starting branches ledger notes store forward refs intent git apart stream
-        cgroup covers listeners workflows
+        cgroup covers listeners workflows folders
     """,
     "words": """
         lessons_pull github_settings examined remarks markdown seal redact
@@ -81,7 +82,7 @@ IMPURE = {"asyncio", "glob", "http", "logging", "multiprocessing", "os", "pathli
 SAYS = {
     "main": "an error's line must come out even where nothing else can be imported",
     "git": "-v says each git command as it runs",
-    "commands.run": "an interrupt says its line and leaves at once, whatever threads wait for",
+    "interrupts": "one says its line and leaves at once, whatever threads wait for",
     "sandbox_probe": "it runs alone inside the sandbox, and its answer is what it prints",
 }
 

@@ -79,10 +79,10 @@ def _teach(repo: Repo, config: Config, args: Namespace) -> int:
 
 def _list(repo: Repo, config: Config, args: Namespace) -> int:
     from split_ci.report.coach import show_list
-    from split_ci.steps.lessons import listed
+    from split_ci.steps.lessons import listed, waiting
 
     found, problems = listed(repo, config)
-    show_list(found, problems, args.format)
+    show_list(found, problems, waiting(repo, config), args.format)
     return 0
 
 

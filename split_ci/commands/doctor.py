@@ -53,7 +53,7 @@ def _workflows() -> Iterator[Finding]:
     from split_ci.errors import SplitCiError
     from split_ci.examined import Finding
     from split_ci.git import Repo
-    from split_ci.steps.init import init
+    from split_ci.steps.init import SOURCE_HINT, init
     from split_ci.workflows import SOURCE
 
     try:
@@ -64,9 +64,10 @@ def _workflows() -> Iterator[Finding]:
     there = [put for put in puts if put.action != "created" and put.path != SOURCE]
     if not there:
         return
-    lacking = [
-        put.path for put in puts if put.action in ("created", "changed") or (put.path, put.action) == (SOURCE, "left")
-    ]
+    lacking = [put.path for put in puts if put.action in ("created", "changed")]
+    if not os.path.lexists(os.path.join(repo.root, SOURCE)) and SOURCE not in lacking:
+        said = f"{SOURCE} is missing, and nothing here says where the jobs take split-ci from"
+        yield Finding("workflows", "warn", said, SOURCE_HINT)
     by_hand = [put.path for put in there if put.action == "left"]
     if lacking:
         said = f"{', '.join(lacking)}: not what this configuration and this version ask for"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from split_ci.lesson import as_value, render_block
-from split_ci.plain import visible
+from split_ci.plain import counted, visible
 from split_ci.report.terminal import paint, say, say_json
 
 if TYPE_CHECKING:
@@ -33,14 +33,19 @@ def show_coached(done: Coached, pull: Pull | None, form: str) -> None:
         say(paint(visible(f"refused {each}"), "red"))
     if done.commit:
         say(f"  {done.branch} {done.commit[:12]}{f', {visible(url)}' if url else ''}")
+        if done.branch == "split-ci/coaching" and not pull:
+            say(f"  next: {WAITING}")
     elif not done.refused:
         say("nothing new to teach")
 
 
-def show_list(found: Sequence[Listed], problems: Sequence[Problem], form: str) -> None:
+WAITING = "git merge split-ci/coaching, once you have read it: until then no brief carries it"
+
+
+def show_list(found: Sequence[Listed], problems: Sequence[Problem], waiting: Sequence[str], form: str) -> None:
     if form == "json":
         lessons = [{**as_value(one.lesson), "carried": one.carried} for one in found]
-        say_json({"lessons": lessons, "problems": [p._asdict() for p in problems]})
+        say_json({"lessons": lessons, "problems": [p._asdict() for p in problems], "waiting": list(waiting)})
         return
     for one in found:
         lesson = one.lesson
@@ -49,7 +54,9 @@ def show_list(found: Sequence[Listed], problems: Sequence[Problem], form: str) -
         say(f"  {visible(lesson.text)}")
     for problem in problems:
         say(paint(visible(f"{problem.path}:{problem.line}: {problem.code}: {problem.message}"), "red"))
-    say(f"{len(found)} lesson{'' if len(found) == 1 else 's'}")
+    say(counted(len(found), "lesson"))
+    if waiting:
+        say(f"on split-ci/coaching and not live: {', '.join(waiting)}\n  next: {WAITING}")
 
 
 def scope(lesson: Lesson) -> str:

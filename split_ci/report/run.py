@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.plain import counted
 from split_ci.report.bill import money
+from split_ci.report.coach import WAITING
 from split_ci.report.terminal import coloured, paint, say, say_json, visible, warn
 
 if TYPE_CHECKING:
@@ -235,6 +236,8 @@ def _print_finished(done: Sequence[Finished], config: Config) -> None:
         say("  ".join(part for part in (name, f"{one.id:<{wide}}", criteria, rounds, review) if part).rstrip())
         for line in _details(one):
             say(f"             {visible(line)}")
+    if any(one.taught for one in done) and config.coaching.branch == "split-ci/coaching":
+        say(f"\nlessons were taught; next: {WAITING}")
     _print_bill(done, config)
 
 

@@ -67,6 +67,20 @@ def listed(repo: Repo, config: Config) -> tuple[list[Listed], tuple[Problem, ...
     return sorted(found, key=lambda one: (-one.lesson.taught, one.lesson.id)), library.problems
 
 
+def waiting(repo: Repo, config: Config) -> list[str]:
+    """The ids of lessons that no brief carries yet: people have still to merge the branch that they are on."""
+    names = (f"refs/heads/{ROLLING}", f"refs/remotes/origin/{ROLLING}")
+    tip = next((commit for commit in map(repo.commit_or_none, names) if commit), None)
+    live = trusted_commit(repo, config)
+    if tip is None or live is None or repo.ask("merge-base", "--is-ancestor", tip, live) is not None:
+        return []
+    with repo.objects() as objects:
+        known, there = (
+            {lesson.id for lesson in read_lessons(repo.tree(commit, objects), config.specs)[0]} for commit in (live, tip)
+        )
+    return sorted(there - known)
+
+
 def for_brief(repo: Repo, config: Config, names: Sequence[str], audience: str, implementer: str) -> Chosen:
     """The lessons that a brief would be given, for specs by id and for paths."""
     commit = repo.commit_or_none("HEAD")

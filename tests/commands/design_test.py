@@ -70,7 +70,7 @@ def test_it_reads_is_sent_back_and_saves_a_draft(tmp_path: Path) -> None:
     repo = make(tmp_path / "r", "READ a.txt\nREAD ../../etc/passwd", f"SPEC\n{WRONG}", f"SPEC\n{GREEN}", f"SPEC\n{GOOD}")
     head, status = git(repo, "rev-parse", "HEAD"), git(repo, "status", "--porcelain")
     said = split_ci(repo, "design", "Count in digits!").stdout
-    assert said.startswith("specs/count-in-digits.md\n  by strong (scripted): 3 answers, 1 files read\n")
+    assert said.startswith("specs/count-in-digits.md\n  by strong (scripted): 3 answers, 1 file read\n")
     assert "  lessons: quote-first\n" in said
     assert (repo / "specs/count-in-digits.md").read_text() == GOOD.replace("status: ready", "status: draft")
     assert split_ci(repo, "check", "--prove").returncode == 0

@@ -39,7 +39,7 @@ def test_branch_and_attempts_go_and_notes_stay(repo: Path) -> None:
     git(repo, "update-ref", "refs/split-ci/coached/s", head)
     with untouched(repo):
         said = split_ci(repo, "drop", "s").stdout
-    assert said == f"s: dropped split-ci/s (was {head[:12]}) and 1 attempt refs; what it cost stays in the ledger\n"
+    assert said == f"s: dropped split-ci/s (was {head[:12]}) and 1 attempt ref; what it cost stays in the ledger\n"
     assert refs(repo) == []
     assert git(repo, "notes", "--ref=split-ci", "show", head) == "{}"
     assert "there is no result of 's'" in split_ci(repo, "drop", "s", code=2).stderr

@@ -86,7 +86,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], int, str]] = {
     ),
     "broken results": (("review", "one", "--accept", "a.txt", "--out", "x"), 1, "results"),
     "a review that is none": (("comment", "../results.json"), 1, "../results.json: kind is missing"),
-    "an unknown verb": (("coach", "lits"), 2, "lits: No such file or directory"),
+    "an unknown verb": (("coach", "lits"), 2, "coach has no 'lits', and there is no such file"),
     "names for a verb without": (("coach", "list", "x"), 2, "coach list takes no names"),
     "nothing to record": (("record", "a.txt"), 1, "a.txt: not JSON"),
     "another object": (("record", "../object.json"), 1, "../object.json: neither a changeset nor results nor a review"),
@@ -200,3 +200,15 @@ def test_a_lesson_s_front_matter_fits_its_schema() -> None:
     jsonschema.validate(front, schema("lesson"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**front, "for": "everyone"}, schema("lesson"))
+
+
+def test_lessons_that_wait_to_be_merged_are_named(lessons: Path) -> None:
+    assert json.loads(split_ci(lessons, "coach", "list", "--format", "json").stdout)["waiting"] == []
+    git(lessons, "branch", "split-ci/coaching")
+    git(lessons, "checkout", "-q", "split-ci/coaching")
+    commit(lessons, {"specs/coaching/quote.md": render_lesson(LESSON._replace(id="quote", text="Quote what you replace."))})
+    git(lessons, "checkout", "-q", "main")
+    said = split_ci(lessons, "coach", "list").stdout
+    assert "1 lesson\non split-ci/coaching and not live: quote\n  next: git merge split-ci/coaching" in said
+    git(lessons, "merge", "-q", "split-ci/coaching")
+    assert "not live" not in split_ci(lessons, "coach", "list").stdout
