@@ -2,7 +2,7 @@
 
     python benchmarks/bench_run.py [--specs 1000] [--files 100000]
 
-Rows: many specs in a small repository, and twenty in one of 100,000 files, in some hundred folders and in one folder.
+Rows: many specs in a small repository, and twenty in one of 100,000 files, in 97 folders, in ten and in one.
 That floor makes the same commits and branches with no judgement at all. Each figure is the best of a few runs in fresh
 copies; what counts is the ratio.
 """
@@ -55,18 +55,18 @@ class Row(NamedTuple):
     peak_mb: float
 
 
-def path_of(number: int, *, flat: bool = False) -> str:
-    return f"src/file{number}.txt" if flat else f"src/part{number % 97}/file{number}.txt"
+def path_of(number: int, folders: int) -> str:
+    return f"src/part{number % folders}/file{number}.txt"
 
 
 def text_of(number: int) -> bytes:
     return f"first line\nquiet {number}\nlast line\n".encode()
 
 
-def make_repo(folder: str, specs: int, files: int, *, flat: bool = False) -> str:
+def make_repo(folder: str, specs: int, files: int, folders: int) -> str:
     """A repository with as many specs as asked for, each editing a file of its own, and files around them; its base."""
     subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
-    stream = b"".join(_first_commit(specs, files, flat=flat))
+    stream = b"".join(_first_commit(specs, files, folders))
     subprocess.run(["git", "fast-import", "--quiet", "--done"], cwd=folder, input=stream, check=True)
     subprocess.run(["git", "read-tree", "main"], cwd=folder, check=True)
     return subprocess.run(
@@ -74,12 +74,12 @@ def make_repo(folder: str, specs: int, files: int, *, flat: bool = False) -> str
     ).stdout.strip()
 
 
-def _first_commit(specs: int, files: int, *, flat: bool) -> Iterator[bytes]:
+def _first_commit(specs: int, files: int, folders: int) -> Iterator[bytes]:
     yield f"commit refs/heads/main\ncommitter {PERSON}\ndata 5\nfirst\n".encode()
     for number in range(max(files, specs)):
-        yield _inline(path_of(number, flat=flat), text_of(number))
+        yield _inline(path_of(number, folders), text_of(number))
     for number in range(specs):
-        yield _inline(f"specs/s{number}.md", SPEC.format(n=number, path=path_of(number, flat=flat)).encode())
+        yield _inline(f"specs/s{number}.md", SPEC.format(n=number, path=path_of(number, folders)).encode())
     yield b"done\n"
 
 
@@ -87,13 +87,13 @@ def _inline(path: str, data: bytes) -> bytes:
     return f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n"
 
 
-def floor(folder: str, specs: int, base: str, *, flat: bool = False) -> None:
+def floor(folder: str, specs: int, base: str, folders: int) -> None:
     """The same commits and branches: every file and spec read by one process, everything written by another."""
-    names = [name for n in range(specs) for name in (f"{base}:{path_of(n, flat=flat)}", f"{base}:specs/s{n}.md")]
+    names = [name for n in range(specs) for name in (f"{base}:{path_of(n, folders)}", f"{base}:specs/s{n}.md")]
     asked = "".join(name + "\n" for name in names).encode()
     read = subprocess.run(["git", "cat-file", "--batch"], cwd=folder, input=asked, capture_output=True, check=True).stdout
     blobs = list(_blobs(read))
-    stream = b"".join(_result(n, path_of(n, flat=flat), base, blobs[2 * n : 2 * n + 2]) for n in range(specs))
+    stream = b"".join(_result(n, path_of(n, folders), base, blobs[2 * n : 2 * n + 2]) for n in range(specs))
     subprocess.run(["git", "fast-import", "--quiet", "--done"], cwd=folder, input=stream + b"done\n", check=True)
 
 
@@ -135,18 +135,18 @@ def _megabytes(used: resource.struct_rusage) -> float:
     return used.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def measure(name: str, specs: int, files: int, times: int, *, flat: bool = False) -> Row:
+def measure(name: str, specs: int, files: int, times: int, folders: int) -> Row:
     """Floor and run by turns, each in a fresh copy."""
     floors, runs, peak = [], [], 0.0
     with tempfile.TemporaryDirectory() as scratch:
         first = os.path.join(scratch, "first")
-        base = make_repo(first, specs, files, flat=flat)
+        base = make_repo(first, specs, files, folders)
         for turn in range(times):
             for which in ("floor", "run"):
                 copy = shutil.copytree(first, os.path.join(scratch, f"{which}{turn}"))
                 start = time.perf_counter()
                 if which == "floor":
-                    floor(copy, specs, base, flat=flat)
+                    floor(copy, specs, base, folders)
                     floors.append(time.perf_counter() - start)
                 else:
                     peak = max(peak, run(copy, specs))
@@ -162,14 +162,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=3, help="how many runs, of which the best counts")
     args = parser.parse_args(argv)
     rows = [
-        measure(f"{args.specs} specs", args.specs, args.specs, args.times),
-        measure(f"20 specs, {args.files} files", 20, args.files, args.times),
-        measure("the same in one folder", 20, args.files, args.times, flat=True),
+        measure(f"{args.specs} specs", args.specs, args.specs, args.times, 97),
+        *(measure(f"20 specs, {args.files} files in {n}", 20, args.files, args.times, n) for n in (97, 10, 1)),
     ]
-    print(f"{'':28}{'floor':>9}{'run':>9}{'ratio':>8}{'peak':>10}")
+    print(f"{'':32}{'floor':>9}{'run':>9}{'ratio':>8}{'peak':>10}")
     for row in rows:
         ratio = row.run_seconds / row.floor_seconds
-        print(f"{row.name:28}{row.floor_seconds:8.2f}s{row.run_seconds:8.2f}s{ratio:8.2f}{row.peak_mb:7.0f} MB")
+        print(f"{row.name:32}{row.floor_seconds:8.2f}s{row.run_seconds:8.2f}s{ratio:8.2f}{row.peak_mb:7.0f} MB")
     return 0
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import UsageError, WorldError
+from split_ci.raw_tree import REMEMBERED, parse_tree
 from split_ci.tree import UNMERGED, Entry, File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from re import Pattern
     from types import TracebackType
     from typing import IO, Self
 
-    Folder = dict[bytes, tuple[bytes, bytes, bytes]]  # name -> (mode, name, binary id), as a tree object has it
+    from split_ci.raw_tree import Folder
 
 FENCE = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.protectHFS=true",
@@ -26,7 +25,6 @@ FENCE = (
     "-c", "diff.external=", "-c", "log.showSignature=false", "-c", "commit.gpgSign=false", "-c", "core.fsync=all",
     "-c", "core.attributesFile=/dev/null", "--literal-pathspecs",
 )  # fmt: skip
-MAX_HELD_ENTRIES = 50_000  # of folders, in memory: some 12 MB
 FOLDER = "040000"
 SYMLINK = "120000"
 GITLINK = "160000"
@@ -191,8 +189,6 @@ class Objects:
         self._cwd = cwd
         self.git_dir = git_dir
         self._process: subprocess.Popen[bytes] | None = None
-        self._folders: dict[str, Folder] = {}
-        self._held = 0  # entries in `_folders`
 
     def __enter__(self) -> Self:
         return self
@@ -242,17 +238,17 @@ class Objects:
         stdout.read(1)
         return oid, kind, data
 
-    def folder(self, name: str) -> Folder:
-        """The entries of a tree object; empty where there is none. Those read last are remembered."""
-        known = self._folders.pop(name, None)
-        if known is None:
-            found = self.read(name)
-            known = parse_tree(found[2], len(found[0]) // 2) if found is not None and found[1] == "tree" else {}
-            self._held += len(known)
-            while self._held > MAX_HELD_ENTRIES and len(self._folders) > 1:
-                self._held -= len(self._folders.pop(next(iter(self._folders))))
-        self._folders[name] = known  # last: the order is that of use
-        return known
+    def folder(self, oid: str) -> Folder:
+        """The entries of a tree object, by its whole id; empty where there is none."""
+        known = REMEMBERED.get(oid)
+        if known is not None:
+            return known
+        found = self.read(oid)
+        if found is None or found[1] != "tree":
+            return {}
+        folder = parse_tree(found[2], len(oid) // 2)
+        REMEMBERED.put(oid, folder)
+        return folder
 
     def blob(self, oid: str) -> bytes:
         """A blob's content. Raises WorldError where the repository lacks it (a partial clone, a broken one)."""
@@ -402,19 +398,3 @@ def differences(repo: Repo, pairs: Sequence[tuple[str, str]], git_dir: str | Non
 def _records(out: bytes) -> Iterator[str]:
     """NUL-terminated records of git's `-z` formats."""
     return (r.decode("utf-8", "surrogateescape") for r in out.split(b"\0") if r)
-
-
-def parse_tree(data: bytes, size: int) -> Folder:
-    """A raw tree object's entries, `size` being that of a binary object id. Raises WorldError where it is no tree."""
-    pattern = _tree_patterns.get(size)
-    if pattern is None:
-        import re  # noqa: PLC0415 - only where a commit's tree is read
-
-        pattern = _tree_patterns[size] = re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)
-    found = pattern.findall(data)
-    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
-        raise WorldError("a tree of the repository is malformed", hint="git fsck")
-    return {entry[1]: entry for entry in found}
-
-
-_tree_patterns: dict[int, Pattern[bytes]] = {}

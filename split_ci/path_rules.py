@@ -32,14 +32,15 @@ class Place:
         self._folds: dict[str, dict[str, list[str]]] = {}
 
     def alike(self, folder: str, name: str) -> list[str]:
-        """The names in a folder of the tree that fall together with a name, the name itself left out where it is alone."""
+        """The names in a folder of the tree that fall together with a name; none where the name itself is there."""
+        if self.tree.entry(f"{folder}/{name}" if folder else name) is not None:
+            return []
         if folder not in self._folds:
             folds: dict[str, list[str]] = {}
             for known in self.tree.names(folder):
                 folds.setdefault(fold(known), []).append(known)
             self._folds[folder] = folds
-        found = self._folds[folder].get(fold(name), [])
-        return [] if name in found else found
+        return self._folds[folder].get(fold(name), [])
 
     def is_protected(self, path: str) -> bool:
         return protected(path, self.protected)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from split_ci.errors import UsageError, WorldError
-from split_ci.git import Difference, Repo, clean_env, differences, parse_tree
+from split_ci.git import Difference, Repo, clean_env, differences
 from split_ci.ports import Entry, File
+from split_ci.raw_tree import parse_tree
 from tests.builders import commit, git, make_repo
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ LAYERS: dict[str, str] = {
         hunks
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
         interrupts
-        proc starting branches ledger notes store forward refs intent git apart stream
+        proc starting branches ledger notes store forward refs intent git raw_tree apart stream
         cgroup covers listeners workflows folders
     """,
     "words": """
