@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from split_ci.ports import Event, Outcome
-from split_ci.report.run import Screen, shortened, widths
+from split_ci.report.run import Screen, shortened, watch, widths
 
 LONG = [f"a-rather-long-name-of-a-spec-{number}" for number in range(14)]
 
@@ -52,6 +52,14 @@ def test_of_more_specs_than_lines_those_at_work_are_drawn() -> None:
     assert {line.split()[0] for line in lines[4:9]} == {*LONG[6:10], LONG[13]}
     assert lines[9].split()[0] == LONG[5]
     assert lines[10].strip() == "6 of 14 specs ended"
+
+
+def test_where_nothing_is_drawn_a_spec_that_ended_is_one_short_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with watch(["one", "two"]) as see:
+        see(Event("one", "criteria", "a1 make", green=0, criteria=1))
+        see(Event("one", "failed", outcome=Outcome("failed", "a1 make: 2")))
+        see(Event("two", "done", outcome=Outcome("done")))
+    assert capsys.readouterr() == ("", "failed     one\ndone       two\n")
 
 
 def test_widths_and_words() -> None:

@@ -66,8 +66,7 @@ class Quiet:
 
     def see(self, event: Event) -> None:
         if event.outcome is not None and not self._silent:
-            reason = f": {visible(event.outcome.reason)}" if event.outcome.reason else ""
-            warn(f"{event.outcome.name:<10} {event.id}{reason}")
+            warn(f"{event.outcome.name:<10} {event.id}")
 
 
 class Screen:
