@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from split_ci.git import Repo
     from split_ci.proof import Checked
+    from split_ci.results import CriterionResult
 
 SUMMARY = "prove pending specs against the index or a commit"
 FORMATS = ("github",)
@@ -50,21 +51,30 @@ def run(args: Namespace | SimpleNamespace) -> int:
 
     repo = Repo.find()
     checked = check(repo, args.paths, staged=args.staged, at=args.at)
+    proved: Mapping[str, Sequence[CriterionResult]] = {}
     if args.prove:
-        checked = _proved(repo, checked, staged=args.staged, at=args.at)
-    show(checked, args.format)
+        proved = _on_base(repo, checked, staged=args.staged, at=args.at)
+        checked = _proved(checked, proved)
+    show(checked, args.format, proved=proved)
     return 0 if all(one.ok for one in checked) else 1
 
 
-def _proved(repo: Repo, checked: Sequence[Checked], *, staged: bool, at: str | None) -> list[Checked]:
-    """What the criteria say on the base, added to the specs that have no other error."""
+def _on_base(
+    repo: Repo, checked: Sequence[Checked], *, staged: bool, at: str | None
+) -> Mapping[str, Sequence[CriterionResult]]:
+    """What the criteria say on the base, for the specs that have no error."""
     from split_ci.proof import source_of
-    from split_ci.rules import proof_problems
     from split_ci.steps.accept import judge_base
 
     sound = [one.spec for one in checked if one.spec and one.ok]
     base = repo.commit(at or "HEAD")
-    results = judge_base(repo, sound, base, source_of(repo, staged=staged, at=at).config) if sound else {}
+    return judge_base(repo, sound, base, source_of(repo, staged=staged, at=at).config) if sound else {}
+
+
+def _proved(checked: Sequence[Checked], results: Mapping[str, Sequence[CriterionResult]]) -> list[Checked]:
+    """With what the criteria showed to be wrong."""
+    from split_ci.rules import proof_problems
+
     return [
         one._replace(problems=(*one.problems, *proof_problems(one.spec, results[one.id])))
         if one.spec and one.ok and one.id in results

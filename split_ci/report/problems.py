@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from split_ci.report.terminal import coloured, command, paint, say, say_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from split_ci.problems import Problem
     from split_ci.proof import Checked
+    from split_ci.results import CriterionResult
 
 
-def show(checked: Sequence[Checked], form: str = "text", noun: str = "spec") -> None:
-    """Every problem of every spec, in the form that was asked for: `text`, `json` or `github`. `noun` is what is counted."""
+def show(
+    checked: Sequence[Checked],
+    form: str = "text",
+    noun: str = "spec",
+    proved: Mapping[str, Sequence[CriterionResult]] = MappingProxyType({}),
+) -> None:
+    """Every problem of every spec, in the form that was asked for: `text`, `json` or `github`. `noun` is what is counted.
+
+    `proved` is what criteria said on the base, by spec; `text` says that too.
+    """
     if form == "json":
         say_json({"specs": [as_json(one) for one in checked]})
     elif form == "github":
@@ -26,6 +36,8 @@ def show(checked: Sequence[Checked], form: str = "text", noun: str = "spec") -> 
         for one in checked:
             for problem in one.problems:
                 _say_problem(problem)
+            for result in proved.get(one.id, ()):
+                _say_proof(one, result)
         say(paint(_summary(checked, noun), "green" if all(one.ok for one in checked) else "red"))
 
 
@@ -61,6 +73,13 @@ def _say_problem(problem: Problem) -> None:
     say(f"{where} {code} {message}")
     if problem.fix:
         say(f"    {paint('fix:', 'dim')} {plain(problem.fix)}")
+
+
+def _say_proof(one: Checked, result: CriterionResult) -> None:
+    """One criterion on the base: red is as it must be, a guard's time will come."""
+    state = "guard" if result.red is None else "red" if result.red else "not red"
+    took = f" ({result.seconds:.1f} s)" if result.seconds >= 0.05 else ""
+    say(f"{plain(one.path)}: {result.id} {state} on the base{took}: {plain(result.run)}")
 
 
 def coloured_output() -> bool:

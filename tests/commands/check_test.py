@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -148,3 +149,16 @@ def yaml_folder() -> str:
     import yaml
 
     return os.path.dirname(os.path.dirname(yaml.__file__))
+
+
+def test_a_proof_says_what_ran(tmp_path: Path) -> None:
+    accept = "  - run: grep -q B b.txt\n  - contains: {in: b.txt, text: B}\n  - run: grep -q b b.txt\n    guard: true\n"
+    text = spec("### Edit `b.txt`\nBefore:\n```\nb\n```\nAfter:\n```\nB b\n```\n", accept=accept.rstrip("\n"))
+    repo = make_repo(tmp_path / "r", {"b.txt": "b\n", "specs/one.md": text})
+    said = re.sub(r" \(\d+\.\d s\)", "", split_ci(repo, "check", "--prove").stdout)
+    assert said == (
+        "specs/one.md: a1 red on the base: grep -q B b.txt\n"
+        "specs/one.md: a2 red on the base: b.txt contains 'B'\n"
+        "specs/one.md: a3 guard on the base: grep -q b b.txt\n"
+        "1 spec, no errors\n"
+    )
