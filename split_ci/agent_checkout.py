@@ -6,11 +6,9 @@ What judges it, an index and a git folder of its own, lies beside it and out of 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
-import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import checkout, folders
@@ -55,11 +53,7 @@ class Scratch:
         self.tree = self.home = self.temporary = self.run = self.gate = ""
 
     def __enter__(self) -> Self:
-        parent = tempfile.gettempdir()
-        checkout.prune(parent)
-        self._root = folders.make(checkout.PREFIX, parent)
-        self._held = os.open(os.path.join(self._root, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._root, self._held = checkout.hold_folder()
         places = [os.path.join(self._root, name) for name in ("tree", "home", "tmp", "run", "gate")]
         for place in places:
             os.mkdir(place, 0o700)

@@ -281,16 +281,30 @@ def object_stores(repo: Repo, git_dir: str) -> tuple[str, ...]:
 @contextlib.contextmanager
 def held_folder() -> Iterator[str]:
     """A temporary folder, removed in the end, and by a later run where this one is killed."""
-    parent = tempfile.gettempdir()
-    prune(parent)
-    folder = folders.make(PREFIX, parent)
-    held = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR, 0o600)
+    folder, held = hold_folder()
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
         yield folder
     finally:
         folders.drop(folder)
         os.close(held)
+
+
+def hold_folder() -> tuple[str, int]:
+    """A new temporary folder, and what holds it until that is closed. What runs that are no more left goes first.
+
+    It is made anew where another process took it for a dead one's before it was held.
+    """
+    parent = tempfile.gettempdir()
+    prune(parent)
+    while True:
+        folder = folders.make(PREFIX, parent)
+        with contextlib.suppress(FileNotFoundError):
+            held = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if os.fstat(held).st_nlink and os.path.isdir(folder):
+                return folder, held
+            os.close(held)
+        folders.drop(folder)
 
 
 def prune(parent: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from split_ci import checkout
-from split_ci.checkout import PREFIX, Pool, prune
+from split_ci.checkout import PREFIX, Pool, held_folder, prune
 from split_ci.errors import WorldError
 from split_ci.git import Repo
 from tests.builders import SOURCE, commit, git, make_repo
@@ -287,3 +288,23 @@ def test_what_has_no_lock_is_removed_when_it_is_old(tmp_path: Path, age: int, le
     os.utime(found, (time.time() - age,) * 2)
     prune(str(tmp_path))
     assert found.exists() == left
+
+
+def test_a_folder_that_another_process_takes_for_a_dead_ones_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lock = fcntl.flock
+    taken: list[list[str]] = []
+
+    def late(file: int, how: int) -> None:
+        if not taken:
+            taken.append(os.listdir(tmp_path))
+            prune(str(tmp_path))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with held_folder() as folder:
+        assert os.listdir(tmp_path) == [os.path.basename(folder)]
+        assert taken[0] != os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == []
