@@ -57,7 +57,9 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             handle = os.open(os.devnull, os.O_RDWR)
             os.dup2(handle, number)
-            if handle != number:
+            if handle == number:
+                os.set_inheritable(handle, True)  # as `dup2` does: a child must not take the number for some file either
+            else:
                 os.close(handle)
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 

@@ -40,6 +40,15 @@ def test_closed(repo: Path, words: str, streams: str) -> None:
         assert git(repo, "show", "split-ci/good:a.txt") == "a"
 
 
+def test_a_child_finds_no_file_under_a_closed_number(repo: Path) -> None:
+    program = "from split_ci.main import _open_streams; _open_streams(); import os; print(os.get_inheritable(2))"
+    done = subprocess.run(
+        ["sh", "-c", f'exec {sys.executable} -P -c "{program}" 2>&-'],
+        env=clean_env({"PYTHONPATH": SOURCE}), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "True\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("words", ["run", "status", "check", "explain", "plan", "report"])
 def test_of_another_encoding(repo: Path, words: str, encoding: str) -> None:
