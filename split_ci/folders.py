@@ -1,16 +1,11 @@
-"""The folders that this process made for itself, and takes away in the end; also where it is interrupted in the midst of it.
-
-Whoever is interrupted has threads that go on until the process ends: `drop_all` lets none of them make another one.
-"""
+"""The folders that this process made for itself, and takes away in the end, also where it is interrupted."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import threading
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from split_ci.errors import WorldError
@@ -18,19 +13,14 @@ from split_ci.errors import WorldError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TRIES = 20
-
 _lock = threading.Lock()
 _own: set[str] = set()
 _writers: set[subprocess.Popen[bytes]] = set()
-_over = threading.Event()
 
 
 def make(prefix: str, parent: str) -> str:
-    """A new folder. Raises WorldError where this process is about to end, OSError where there can be none."""
+    """A new folder. Raises OSError where there can be none."""
     with _lock:
-        if _over.is_set():
-            raise WorldError("interrupted", again=True)
         folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
         _own.add(folder)
         return folder
@@ -43,7 +33,9 @@ def leave(folder: str) -> None:
 
 
 def drop(folder: str) -> None:
-    """Removes one. Raises WorldError where that can't be done."""
+    """Removes one, whoever it was left to. Raises WorldError where that can't be done."""
+    with _lock:
+        _own.add(folder)  # half removed, nobody could tell what it was
     remove(folder)
     leave(folder)
 
@@ -60,21 +52,10 @@ def written_by(process: subprocess.Popen[bytes]) -> Iterator[None]:
             _writers.discard(process)
 
 
-def drop_all() -> None:
-    """Removes them all, though other threads and their commands still write there. What stays, the next run removes."""
+def own() -> tuple[list[str], list[int]]:
+    """The folders that are to be removed when this process ends now, and the processes that are to be ended before."""
     with _lock:
-        _over.set()
-        folders, writers = list(_own), list(_writers)
-    for process in writers:
-        process.kill()
-        process.wait()
-    for folder in folders:
-        for again in range(TRIES):
-            with suppress(WorldError):
-                remove(folder)
-            if not os.path.lexists(folder):
-                break
-            time.sleep(0.005 * again)
+        return list(_own), [process.pid for process in _writers]
 
 
 def remove(folder: str) -> None:

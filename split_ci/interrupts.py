@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from split_ci import folders
+import split_ci
+from split_ci import folders, proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
-CLEANING = 10  # seconds
 CODE = 130
+LOOK_SECONDS = 0.2  # a signal that comes to another thread doesn't end this one's waiting
+BECOMES = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from split_ci.leaving import leave
+leave(*json.loads(sys.argv[2]))
+"""
 
 T = TypeVar("T")
 
 
-def interruptible(work: Callable[[ExitStack], T], then: str) -> T:
+def interruptible(work: Callable[[ExitStack], T], then: str, *, screen: str = "") -> T:
     """Does the work, and closes what it entered on the stack that it is given.
 
     An interrupt, a SIGTERM or the end of the terminal comes to this thread alone, which only waits: the work is never torn
-    from inside. Then its folders are taken away, whatever its threads wait for, and the process ends with 130, having said
-    `then`: its journals are left as they are at that moment, for the next run. Once is enough: what comes while it cleans
-    up is passed over, and it does that for `CLEANING` seconds at the most.
+    from inside. It stops where it stands: the process becomes the program of `leaving`, which has no other thread, takes
+    the folders away, ends with 130 and says `then` (after `screen`, what the terminal needs). Journals are left as they
+    are at that moment, for the next run. Once is enough: what comes after the first is passed over.
     """
 
     def stop(_number: int, _frame: object) -> None:
         deaf()
-        signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(CODE))
-        signal.alarm(CLEANING)
-        raise KeyboardInterrupt
+        _become(f"{screen}split-ci: interrupted; nothing half done is left: {then}\n")
 
     def deaf() -> None:
         for each in before:
@@ -47,20 +53,27 @@ def interruptible(work: Callable[[ExitStack], T], then: str) -> T:
     stack = ExitStack()
     threads = ThreadPoolExecutor(1, "work")
     try:
-        try:
-            for each in before:
-                signal.signal(each, stop)
-            return threads.submit(work, stack).result()
-        finally:
-            deaf()
-            stack.close()
-            threads.shutdown(wait=False)
-    except KeyboardInterrupt:
-        folders.drop_all()
-        with suppress(OSError):  # the terminal may be gone
-            sys.stderr.write(f"split-ci: interrupted; nothing half done is left: {then}\n")
-            sys.stderr.flush()
-        os._exit(CODE)  # threads may wait for a model for minutes; commands in sandboxes end with this process
+        for each in before:
+            signal.signal(each, stop)
+        future = threads.submit(work, stack)
+        while not wait([future], LOOK_SECONDS).done:
+            pass
+        return future.result()
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        deaf()
+        try:
+            stack.close()
+            threads.shutdown()
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def _become(said: str) -> NoReturn:
+    """The program that removes the folders, in this process's place: the threads, and the commands that live by it, end."""
+    plan = [*folders.own(), CODE, said]
+    package = os.path.dirname(os.path.dirname(os.path.abspath(split_ci.__file__)))
+    argv = [proc.python(), "-I", "-S", "-c", BECOMES, package, json.dumps(plan)]
+    with suppress(OSError):
+        os.execv(argv[0], argv)  # noqa: S606 - no shell is wanted
+    os._exit(CODE)  # the interpreter is gone, say: the next run removes them

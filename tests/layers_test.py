@@ -56,7 +56,7 @@ LAYERS: dict[str, str] = {
         config config_keys config_yaml reproduction references sandbox sandbox_init sandbox_probe sandbox_root search checkout watched
         interrupts
         proc starting branches ledger notes store forward refs intent git raw_tree apart stream
-        cgroup covers listeners workflows folders
+        cgroup covers listeners workflows leaving folders
     """,
     "words": """
         lessons_pull github_settings examined remarks markdown seal redact
@@ -82,7 +82,6 @@ IMPURE = {"asyncio", "glob", "http", "logging", "multiprocessing", "os", "pathli
 SAYS = {
     "main": "an error's line must come out even where nothing else can be imported",
     "git": "-v says each git command as it runs",
-    "interrupts": "one says its line and leaves at once, whatever threads wait for",
     "sandbox_probe": "it runs alone inside the sandbox, and its answer is what it prints",
 }
 

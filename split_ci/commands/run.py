@@ -77,11 +77,14 @@ def dispatch_here(
 
         found = foresee(repo, config, selection, commit) + _unreadable(selection)
         return print_dry_run(found, selection, commit, json=json)
-    with watch([spec.id for spec in selection.specs], quiet=json) as see:
-        done = interruptible(
-            lambda held: _dispatch(held, repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=see),
-            "split-ci run goes on from here",
-        )
+    screen = watch([spec.id for spec in selection.specs], quiet=json)
+    done = interruptible(
+        lambda held: _dispatch(
+            held, repo, config, selection, commit, jobs=jobs or config.limits.parallel, see=held.enter_context(screen)
+        ),
+        "split-ci run goes on from here",
+        screen=screen.left,
+    )
     done += _unreadable(selection)
     print_run(done, config, json=json)
     wrong = [one for one in done if one.outcome.name not in ("done", "unchanged")]

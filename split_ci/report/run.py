@@ -55,6 +55,8 @@ def watch(ids: Sequence[str], *, quiet: bool = False) -> Quiet | Screen:
 class Quiet:
     """Plain lines on standard error, one for each spec that ended."""
 
+    left = ""  # what the terminal needs where nobody leaves this
+
     def __init__(self, *, silent: bool = False) -> None:
         self._silent = silent
 
@@ -71,6 +73,8 @@ class Quiet:
 
 class Screen:
     """One row a spec: state, criteria, time, cost."""
+
+    left = "\x1b[0m\x1b[?25h\n"  # no colour, and the cursor; the table stays as it was
 
     def __init__(self, ids: Sequence[str]) -> None:
         self._rows = {name: Row() for name in ids}
