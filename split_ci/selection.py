@@ -11,6 +11,7 @@ from split_ci.path_rules import Place
 from split_ci.rules import judge
 from split_ci.spec import id_fault, parse_spec
 from split_ci.steps.check import check
+from split_ci.stream import blob_oid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,8 +87,17 @@ def _read(repo: Repo, config: Config, tree: Tree, name: str, cwd: str) -> tuple[
     file = os.path.join(cwd, name) if "/" in name or name.endswith(".md") else by_id
     if os.path.isfile(file):
         with open(file, "rb") as opened:
-            return opened.read(), path
+            return _as_committed(repo, path, opened.read()), path
     committed = tree.read(path) or tree.read(f"{config.specs}/landed/{stem}.md")
     if committed is None:
         raise UsageError(f"there is no spec {name!r}, neither as a file nor at the base", hint="split-ci plan")
     return committed.data, path
+
+
+def _as_committed(repo: Repo, path: str, data: bytes) -> bytes:
+    """A file's text with the line ends that git would commit: a work tree may have others, and it is the same spec."""
+    plain = data.replace(b"\r\n", b"\n")
+    if plain == data:
+        return data
+    committed = repo.git("hash-object", "--stdin", "--path", path, input=data).decode().strip()
+    return plain if committed == blob_oid(plain, repo.object_format) else data

@@ -147,6 +147,22 @@ def test_a_spec_that_was_committed_after_its_result_was_made_is_pending_no_more(
     assert land(repo, "new") == {"new": ("unchanged", "split-ci/new is merged already")}
 
 
+@pytest.mark.parametrize("settings", [{".gitattributes": "*.md text eol=crlf\n"}, {}])
+def test_a_work_tree_with_other_line_ends_has_the_same_spec(repo: Path, settings: dict[str, str]) -> None:
+    """Before it is committed as afterwards: its result is of what git has committed."""
+    commit(repo, settings)
+    if not settings:
+        git(repo, "config", "core.autocrlf", "true")
+    write(repo, {"specs/new.md": LOUDER.replace("\n", "\r\n")})
+    split_ci(repo, "run", "specs/new.md")
+    git(repo, "add", "specs/new.md")
+    git(repo, "commit", "-q", "-m", "the spec")
+    assert "unchanged new" in split_ci(repo, "run", "new", "--dry-run").stdout
+    assert land(repo, "new") == {"new": ("done", "")}
+    assert git(repo, "show", "HEAD:specs/landed/new.md") == LOUDER.strip()
+    assert git(repo, "status", "--porcelain") == ""
+
+
 def test_a_pending_copy_of_a_landed_spec_is_no_merge_undone(repo: Path) -> None:
     write(repo, {"specs/new.md": LOUDER})
     split_ci(repo, "run", "specs/new.md")
