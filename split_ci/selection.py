@@ -97,7 +97,8 @@ def _read(repo: Repo, config: Config, tree: Tree, name: str, cwd: str) -> tuple[
 def _as_committed(repo: Repo, path: str, data: bytes) -> bytes:
     """A file's text with the line ends that git would commit: a work tree may have others, and it is the same spec."""
     plain = data.replace(b"\r\n", b"\n")
-    if plain == data:
+    filtered = repo.git("check-attr", "-z", "filter", "--", path).split(b"\0")[2:3] if plain != data else []
+    if filtered not in ([b"unspecified"], [b"unset"]):  # no command of anybody's is run for it
         return data
     committed = repo.git("hash-object", "--stdin", "--path", path, input=data).decode().strip()
     return plain if committed == blob_oid(plain, repo.object_format) else data
