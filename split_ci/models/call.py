@@ -87,12 +87,22 @@ def _bounded(response: Any) -> None:  # noqa: ANN401 - of the HTTP library that 
 
 
 class Attempts(threading.local):
-    """How many requests left for the call of this thread: an SDK tries again by itself, and each may be billed."""
+    """How many requests were made for the call of this thread, and how many found a server: an SDK tries again by itself,
+    and each that was sent may be billed.
+    """
 
     count = 0
+    sent = 0
 
-    def hook(self, _request: object) -> None:
+    def begin(self) -> None:
+        self.count = self.sent = 0
+
+    def hook(self, request: Any) -> None:  # noqa: ANN401 - of the HTTP library that the SDK chose
         self.count += 1
+        request.extensions["trace"] = self._trace
+
+    def _trace(self, moment: str, _info: object) -> None:
+        self.sent += moment.endswith(".send_request_headers.started")
 
 
 def address(config: ModelConfig, default: str) -> str:
@@ -136,12 +146,12 @@ def within(seconds: float | None, line: Line, errors: ModuleType, attempts: Atte
     faults: list[Exception] = []
 
     def call() -> None:
-        attempts.count = 0
+        attempts.begin()
         try:
             reply = ask()
             said.append(line.clean(reply)._replace(usage=reply.usage._replace(calls=max(1, attempts.count))))
         except Exception as error:  # noqa: BLE001 - carried to the caller's thread: ours are raised there again
-            faults.append(_fault(error, line, errors, attempts.count) if _foreign(error, errors) else error)
+            faults.append(_fault(error, line, errors, attempts) if _foreign(error, errors) else error)
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
@@ -159,21 +169,23 @@ def _foreign(error: Exception, errors: ModuleType) -> bool:
     return home == errors.__name__ or home.startswith("http") or isinstance(error, SHAPES)
 
 
-def _fault(error: Exception, line: Line, errors: ModuleType, count: int) -> CallFailed:
-    calls = max(1, count)
+def _fault(error: Exception, line: Line, errors: ModuleType, attempts: Attempts) -> CallFailed:
+    calls = max(1, attempts.count)
     unknown = Usage(calls=calls, usd=None)
     if isinstance(error, errors.APIStatusError):
         status: int = error.status_code
         quota = "quota" in str(error) or "credit" in str(error)
         again = (status in AGAIN or status >= 500) and not quota
-        said = f"{line.name}: {_status(status)}: {line.redacted(str(error))}"
+        words = line.redacted(str(error).removeprefix(f"Error code: {status} - "))
+        said = f"{line.name}: {_status(status)}: {words}"
         return CallFailed(said, hint=_mend(status, line), again=again, usage=Usage(calls=calls))
     if isinstance(error, errors.APITimeoutError):
         return CallFailed(f"{line.name}: the server took too long", again=True, usage=unknown)
     if isinstance(error, errors.APIConnectionError):
         why = line.redacted(str(error.__cause__ or error))
         hint = f"is models.{line.name}.base_url right, and the network there?"
-        return CallFailed(f"{line.name}: the server can't be reached: {why}", hint=hint, again=True, usage=unknown)
+        usage = unknown if attempts.sent else Usage(calls=calls)
+        return CallFailed(f"{line.name}: the server can't be reached: {why}", hint=hint, again=True, usage=usage)
     return CallFailed(
         f"{line.name}: an answer that can't be read: {line.redacted(str(error)) or 'there is nothing in it'}",
         again=True,

@@ -117,6 +117,7 @@ def test_every_attempt_is_counted(api: str, status: int) -> None:
             model(server, api).ask(REQUEST)
         assert (error.value.again, error.value.usage.calls, len(server.asked)) == (True, 3, 3)
         assert f"cheap: {status}" in error.value.message
+        assert error.value.message.count(str(status)) == 1
         assert KEY not in error.value.message
 
 
@@ -218,6 +219,9 @@ def test_a_server_that_says_nothing_or_is_not_there(api: str) -> None:
     with serving(Answer(200, None)) as server, pytest.raises(CallFailed, match="can't be reached") as error:
         model(server, api).ask(REQUEST)
     assert (error.value.again, error.value.usage.usd) == (True, None)
+    with pytest.raises(CallFailed, match="can't be reached") as error:  # it is closed now: no request was ever sent
+        model(server, api).ask(REQUEST)
+    assert (error.value.again, error.value.usage.usd) == (True, 0.0)
 
 
 @pytest.mark.parametrize("api", APIS)
