@@ -42,6 +42,7 @@ MANIFESTS = (
 )  # fmt: skip
 KEPT = 8
 SECONDS = 1800.0
+CHATTER = ("[notice]", "npm notice", "npm ERR! A complete log", "npm error A complete log")  # below what went wrong
 
 
 class Prepared(NamedTuple):
@@ -114,10 +115,16 @@ class Preparations:
                 command, folder=checkout.folder, env=env, caps=Caps(seconds=SECONDS), binds=(*stores, *binds), network=True
             )
             if done.exit != 0:
-                said = done.output.decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
-                why = done.fault or done.cap or f"exit {done.exit}: {said[0][:300]}"
+                why = done.fault or done.cap or f"exit {done.exit}: {telling(done.output)[:300]}"
                 return f"environment: `prepare` failed at `{command[:80]}`: {why}"
         return ""
+
+
+def telling(output: bytes) -> str:
+    """The line of a failed command's output that says most: the last that isn't an installer's word about itself."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    said = [line for line in lines if line]
+    return next((line for line in reversed(said) if not line.startswith(CHATTER)), said[-1] if said else "")
 
 
 def digest_of(config: Config, tree: Tree) -> str:

@@ -140,4 +140,14 @@ def proof_problems(spec: Spec, results: Iterable[CriterionResult]) -> Iterator[P
     for result in results:
         if result.code:
             message = f"{result.id} (`{result.run[:80]}`): {result.reason}"
-            yield problem(result.code, spec.path, lines.get(result.id, 1), message, PROOF_FIXES.get(result.code, ""))
+            yield problem(result.code, spec.path, lines.get(result.id, 1), message, _proof_fix(result))
+
+
+def _proof_fix(result: CriterionResult) -> str:
+    """How to mend what a criterion said on the base."""
+    why = f"{result.reason}\n{result.base.broken if result.base else ''}"
+    if "`prepare` failed" in why:
+        return "mend that command under `prepare:` in .split-ci.yaml"
+    if "a test is missing" in why:
+        return "mend the path, or make the test with `Create`"
+    return PROOF_FIXES.get(result.code, "")

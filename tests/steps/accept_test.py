@@ -238,6 +238,12 @@ def test_prepare_that_fails_is_the_environments_fault(root: Path, mode: str) -> 
     assert prepared(root) == []
 
 
+def test_prepare_that_fails_says_the_line_that_says_why(root: Path) -> None:
+    said = "printf 'ERROR: no such package\\n\\n[notice] A new release is there\\n[notice] To update, run: x\\n'; exit 1"
+    found = judged(root, read("  - run: test -e new.txt"), config=Config(prepare=(said,), sandbox="none")).criteria[0]
+    assert found.reason.endswith(": exit 1: ERROR: no such package")
+
+
 def test_prepare_without_a_sandbox_runs_in_each_checkout(root: Path) -> None:
     config = Config(prepare=("mkdir .tool && echo $PWD > .tool/where",), sandbox="none")
     assert judged(root, read("  - run: 'grep -qx \"$PWD\" .tool/where && test -e new.txt'"), config=config).ok
