@@ -76,8 +76,9 @@ def _say_problem(problem: Problem) -> None:
 
 
 def _say_proof(one: Checked, result: CriterionResult) -> None:
-    """One criterion on the base: red is as it must be, a guard's time will come."""
-    state = "guard" if result.red is None else "red" if result.red else "not red"
+    """One criterion on the base: red is as it must be, and a guard green."""
+    guard = f"guard {'red' if result.green is False else 'green'}"
+    state = guard if result.red is None else "red" if result.red else "not red"
     took = f" ({result.seconds:.1f} s)" if result.seconds >= 0.05 else ""
     say(f"{plain(one.path)}: {result.id} {state} on the base{took}: {plain(result.run)}")
 

@@ -75,7 +75,7 @@ def _with_strangers(repo: Repo, source: Source, wanted: Sequence[str], *, by_han
             stem = os.path.basename(path).removesuffix(".md")
             strangers.append(Found(stem, path, Entry("100644", "")))
         else:
-            raise UsageError(f"{path}: there is no spec", hint=f"specs lie in {folder}/")
+            raise UsageError(f"{path}: there is no spec, and specs lie in {folder}/", hint="split-ci status")
     return source._replace(found=(*source.found, *strangers)) if strangers else source
 
 
