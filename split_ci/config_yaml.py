@@ -27,7 +27,7 @@ class Item(NamedTuple):
 
 
 def fault(line: int, message: str) -> NoReturn:
-    raise UsageError(f"{FILE}:{line}: {message}")
+    raise UsageError(f"{FILE}:{line}: {message}", hint="mend that line, then split-ci doctor")
 
 
 def read_items(data: bytes) -> Mapping[str, Item]:

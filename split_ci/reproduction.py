@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Mentions = Callable[[Collection[str]], Mapping[str, list[tuple[int, str]]]]
 
+ALONE = "commit the other paths by themselves, then split-ci new --from HEAD"
 MOST_BYTES = 8 * 1024 * 1024  # of a spec
 MOST_HEAD_BYTES = 60_000  # of its front matter, which may have 64 KiB
 NAMED_FAULTS = 5
@@ -45,7 +46,7 @@ def refuse(faults: Iterable[str], name: str) -> None:
     said = list(faults)
     if said:
         more = f"; and {len(said) - NAMED_FAULTS} more" if len(said) > NAMED_FAULTS else ""
-        raise Refused(f"{name} holds what a spec can't say: {'; '.join(said[:NAMED_FAULTS])}{more}")
+        raise Refused(f"{name} holds what a spec can't say: {'; '.join(said[:NAMED_FAULTS])}{more}", hint=ALONE)
 
 
 def shown(path: str) -> str:

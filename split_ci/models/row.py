@@ -29,7 +29,8 @@ def key_of(config: ModelConfig, env: Mapping[str, str]) -> str:
         raise UsageError(f"models.{config.name}.key: name the environment variable that holds the key")
     value = env.get(config.key, "")
     if not value:
-        raise UsageError(f"models.{config.name}: the environment variable {config.key} is not set")
+        said = f"models.{config.name}: the environment variable {config.key} is not set"
+        raise UsageError(said, hint=f"export {config.key}=…")
     if value != value.strip().strip("'\"") or not value.isascii() or not value.isprintable() or " " in value:
         raise UsageError(f"models.{config.name}: the value of {config.key} has blanks, quotes or line ends around it")
     return value
