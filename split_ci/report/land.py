@@ -37,6 +37,8 @@ def tell(form: str, landed: Sequence[Landed], *, named: bool) -> int:
         say(f"{one.id}: {word}: {visible(told)}")
         if one.outcome.reason.startswith("conflict in "):
             say(f"  next: git merge split-ci/{one.id}, and solve it; or split-ci drop {one.id}, and a new spec")
+        elif one.outcome.reason.startswith("local changes are in the way"):
+            say("  next: git stash, or git commit; then split-ci land")
     return code
 
 

@@ -113,7 +113,8 @@ def _unapproved(
         return Outcome("refused", f"split-ci/{id_} has no review of {branch.head[:12]}: not approved")
     if verdict.decision != "approve" or verdict.id != id_:
         said = f"split-ci/{id_} is not approved: the review by {verdict.by} says {verdict.decision}"
-        by_hand = f": read it (git show split-ci/{id_}), and where it is right: git merge split-ci/{id_}"
+        read = f"git show --notes='split-ci*' split-ci/{id_}"
+        by_hand = f": read it ({read}), and where it is right: git merge split-ci/{id_}"
         return Outcome("refused", said + (by_hand if verdict.decision == "incomplete" else ""))
     return None
 

@@ -100,6 +100,8 @@ def test_a_local_change_in_the_way_stays(repo: Path) -> None:
     told = land(repo, code=1)
     assert told["a"] == ("done", "")
     assert told["b"] == ("blocked", "local changes are in the way, and stay: b.txt")
+    said = split_ci(repo, "land", code=1).stdout
+    assert said.splitlines()[-1] == "  next: git stash, or git commit; then split-ci land"
     assert (repo / "b.txt").read_text() == "mine\n"
 
 
