@@ -88,6 +88,9 @@ def _at_the_forge() -> tuple[Finding, ...]:
     try:
         repo = Repo.find()
         config = find_config(repo)
+    except SplitCiError:
+        return ()  # `examine` has said it
+    try:
         return tuple(build(repo, config, os.environ).examine(_needs(config)))
     except SplitCiError as error:
         return (Finding("forge", "fail", error.message, error.hint),)
