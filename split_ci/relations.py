@@ -213,7 +213,8 @@ def overlap_problems(specs: Sequence[Spec], tree: Tree) -> Iterator[Problem]:
 def _overlap(spec: Spec, span: Span, other: Spec, theirs: Span) -> Problem:
     there = f"{other.path}:{theirs.line}"
     message = f"it changes {span} of `{span.path}`, and {there} changes {theirs}, with no order between them"
-    return problem("SP603", spec.path, span.line, message, f"write `needs: [{other.id}]` here, or change other lines")
+    fix = f"write `needs: [{other.id}]` here, or `needs: [{spec.id}]` there, not both; or change other lines"
+    return problem("SP603", spec.path, span.line, message, fix)
 
 
 def _buckets(found: Mapping[str, Sequence[Span]]) -> dict[str, list[tuple[Span, str]]]:

@@ -95,7 +95,7 @@ def test_the_message_names_both_places() -> None:
         second.message
         == "it changes lines 3 to 5 of `a.txt`, and specs/two.md:16 changes line 5, with no order between them"
     )
-    assert second.fix == "write `needs: [two]` here, or change other lines"
+    assert second.fix == "write `needs: [two]` here, or `needs: [one]` there, not both; or change other lines"
     assert first.path == "specs/two.md"
 
 
