@@ -56,7 +56,7 @@ def _line(spec: Planned) -> str:
         notes.append(f"after {', '.join(spec.waits_for)}")
     if spec.overlaps:
         notes.append(f"overlaps {', '.join(spec.overlaps)}")
-    notes.append("exact, costs nothing" if spec.exact else _cost(spec))
+    notes.append("exact, costs nothing" if spec.exact else plain(spec.reason) or _cost(spec))
     return f"{spec.id}  ({'; '.join(notes)})"
 
 
@@ -70,5 +70,7 @@ def _total(plan: Plan) -> str:
     if not waiting:
         return f"nothing to dispatch at {plan.base[:12]}"
     known = [spec.estimate.usd for spec in waiting if spec.estimate.usd is not None]
+    if len(known) == len(waiting) and not sum(known):
+        return f"{len(waiting)} to dispatch at {plan.base[:12]}, all exact"
     cost = f"about ${sum(known):.4f}" if len(known) == len(waiting) else f"at least ${sum(known):.4f}, some prices unknown"
     return f"{len(waiting)} to dispatch at {plan.base[:12]}, {cost}"

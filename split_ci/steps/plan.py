@@ -23,6 +23,9 @@ MOST_COMMITS = 50  # of a branch that are looked at for the one that says its ge
 BRANCHES = "split-ci/"
 
 
+NO_RUNG = "it needs a model: add one to `implementers` in .split-ci.yaml"
+
+
 class Estimate(NamedTuple):
     """What one round of a model may cost: tokens, and US dollars (None where the price isn't known)."""
 
@@ -82,8 +85,19 @@ def _planned(one: Checked, source: Source, done: Mapping[str, str], meets: Mappi
         waits_for=tuple(need for need in spec.needs if need not in source.landed),
         exact=not any(isinstance(change, Instruct) for change in spec.changes),
         estimate=estimate(spec, source),
-        reason=_reason(one),
+        reason=_reason(one) or _unable(spec, source),
     )
+
+
+def _unable(spec: Spec, source: Source) -> str:
+    """Why nobody can do a spec that checks well: it instructs a model, and none is configured."""
+    instructs = any(isinstance(change, Instruct) for change in spec.changes)
+    return "" if not instructs or _rung(spec, source) else NO_RUNG
+
+
+def _rung(spec: Spec, source: Source) -> str | None:
+    """The first rung that can do more than what is exact."""
+    return spec.implementer or next((name for name in source.config.implementers if name != "exact"), None)
 
 
 def _reason(one: Checked) -> str:
@@ -100,7 +114,7 @@ def estimate(spec: Spec, source: Source) -> Estimate:
     written = _sizes(tree, told)
     read = written + len(spec.data) + _sizes(tree, _expanded(spec.read, tree))
     tokens = Estimate(read // BYTES_A_TOKEN, max(written, len(spec.data)) // BYTES_A_TOKEN, None)
-    rung = spec.implementer or next((name for name in config.implementers if name != "exact"), None)
+    rung = _rung(spec, source)
     model = config.models.get(rung) if rung else None
     if model is None or model.price is None:
         return tokens

@@ -124,3 +124,17 @@ def test_an_unborn_branch(tmp_path: Path) -> None:
     assert split_ci(make_repo(tmp_path), "plan", code=2).stderr.startswith(
         "split-ci: error: no commit is named 'HEAD' here\n"
     )
+
+
+def test_a_spec_that_needs_a_model_says_so_where_none_is_configured(root: Path) -> None:
+    needs = "it needs a model: add one to `implementers` in .split-ci.yaml"
+    assert {one["id"] for one in plan(root)["specs"] if one["reason"] == needs} == {"c"}
+    assert needs in split_ci(root, "plan").stdout
+    models = "models:\n  m: {api: openai, model: x, base_url: 'http://127.0.0.1:1/v1'}\nimplementers: [exact, m]\n"
+    commit(root, {".split-ci.yaml": models})
+    assert needs not in split_ci(root, "plan").stdout
+
+
+def test_what_is_all_exact_has_no_price(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "exact", {"a.txt": LINES, "specs/a.md": spec(edit(1))})
+    assert split_ci(repo, "plan").stdout.splitlines()[-1].endswith(", all exact")
