@@ -19,6 +19,8 @@ COLOUR = {
     "failed": "red", "refused": "red", "blocked": "red",
 }  # fmt: skip
 GOOD = ("approved", "done", "landed", "ready", "draft")  # of which nothing needs to be said
+MOST = 80  # characters of a reason
+ROOM = 30  # columns that a reason needs beside the others
 WORDS = 6  # columns from here on are prose, and may wrap
 HEADINGS = ("spec", "state", "criteria", "rounds", "cost", "branch", "waits for, or why")
 
@@ -65,9 +67,13 @@ def cells(one: Status) -> tuple[str, ...]:
     """One spec's row; an empty cell is what doesn't apply."""
     criteria = f"{one.green}/{one.criteria}" if one.criteria else ""
     cost = "unknown" if one.usd is None else f"${one.usd:.4f}" if one.usd else ""
-    waits = ", ".join(one.waits_for) or ("" if one.state in GOOD and one.state != "done" else visible(one.reason)[:80])
+    waits = ", ".join(one.waits_for) or ("" if one.state in GOOD and one.state != "done" else _short(visible(one.reason)))
     branch = f"{one.branch or ''} #{one.pull}".strip() if one.pull else one.branch or ""
     return one.id, one.state, criteria, str(one.rounds or ""), cost, branch, waits
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST else text[: MOST - 1] + "…"
 
 
 def _lines(found: Sequence[Status]) -> None:
@@ -84,11 +90,17 @@ def _table(found: Sequence[Status]) -> None:
 
     table = Table(box=None, pad_edge=False)
     shown = [at for at, heading in enumerate(HEADINGS) if heading != "branch"]  # it is split-ci/ and the spec's id
-    for at in shown:
+    console = Console()
+    rows = [cells(one) for one in found]
+    narrow = console.width - sum(2 + max(len(row[at]) for row in [HEADINGS, *rows]) for at in shown[:-1]) < ROOM
+    for at in shown[:-1] if narrow else shown:
         table.add_column(HEADINGS[at], no_wrap=at < WORDS, overflow="fold")
-    for one in found:
-        row = [Text(cell) for cell in cells(one)]
-        row[1].stylize(COLOUR.get(one.state, ""))
-        table.add_row(*(row[at] for at in shown))
-    Console().print(table)
+    for one, row in zip(found, rows, strict=True):
+        texts = [Text(cell) for cell in row]
+        texts[1].stylize(COLOUR.get(one.state, ""))
+        table.add_row(*(texts[at] for at in (shown[:-1] if narrow else shown)))
+    console.print(table)
+    for one, row in zip(found, rows, strict=True):
+        if narrow and row[WORDS]:
+            console.print(Text(f"{one.id}: {row[WORDS]}"))
     say(paint(f"{len(found)} spec{'' if len(found) == 1 else 's'}", "dim"))

@@ -267,3 +267,9 @@ def test_what_a_remote_knows_is_brought_here_and_nothing_said_of_specs(root: Pat
     split_ci(clone, "status", "--fetch", "--offline", code=2)
     git(clone, "remote", "remove", "origin")
     assert split_ci(clone, "status", "--fetch").stdout == "there is no remote origin\n"
+
+
+def test_a_reason_that_is_cut_says_so(root: Path) -> None:
+    commit(root, {"specs/a.md": spec("### Delete `no/such/" + "long/" * 20 + "file`\n")})
+    said = split_ci(root, "status").stdout
+    assert "…" in said
