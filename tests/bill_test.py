@@ -85,6 +85,11 @@ def test_recorded_replies_are_counted() -> None:
             Usage(1, 0, 0, 0, 0.1), Usage(1, 1_000_000, 0, 0, 6.0),
             "the split cost more than it saved: typing cost $1.00 more than at the architect's price", id="a dear rung",
         ),
+        pytest.param(
+            Usage(1, 0, 0, 0, 0.0), Usage(1, 1_000_000, 0, 0, 0.1),
+            "the split saved about $4.90 on typing; the architect's designs and reviews cost nothing",
+            id="a review that nobody answered",
+        ),
     ],
 )  # fmt: skip
 def test_whether_it_paid_off_is_said_plainly(architect: Usage, typing: Usage, says: str) -> None:

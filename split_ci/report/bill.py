@@ -37,10 +37,10 @@ def comparison(total: Cost, compared: Counterfactual | None, architect: str) -> 
     if compared is None:
         return [f"without the split: not known: {_unknown(total, architect)}"]
     said = (
-        f"without the split: about {money(compared.usd)} (an estimate: the same tokens at the architect's price), "
-        f"or {money(compared.usd - compared.spent_usd)} where that model only types: no design, no review"
+        f"without the split: about {_told(compared.usd)} (an estimate: the same tokens at the architect's price), "
+        f"or {_told(compared.usd - compared.spent_usd)} where that model only types: no design, no review"
     )
-    spent, saved = money(compared.spent_usd), money(abs(compared.saved_usd))
+    spent, saved = _told(compared.spent_usd), _told(abs(compared.saved_usd))
     if compared.saved_usd < 0:
         return [said, f"the split cost more than it saved: typing cost {saved} more than at the architect's price"]
     if not compared.paid_off:
@@ -57,6 +57,11 @@ def _unknown(total: Cost, architect: str) -> str:
     if architect == "rules":
         return "the architect is `rules`, which has no price"
     return f"the architect's model has no known price (models.{architect}.price in .split-ci.yaml)"
+
+
+def _told(usd: float) -> str:
+    """An amount within a sentence."""
+    return money(usd) if usd else "nothing"
 
 
 def cost_json(cost: Cost) -> dict[str, Any]:
