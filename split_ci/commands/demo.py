@@ -32,7 +32,7 @@ def run(args: Namespace) -> int:
     repo = make_demo(args.dir)
     if args.format == "text":
         print_welcome(repo.root)
-    code = dispatch_here(repo, [], jobs=args.jobs, json=args.format == "json")
+    code = dispatch_here(repo, [], jobs=args.jobs, json=args.format == "json", hints=False)
     if args.format == "text":
         print_farewell(repo.root)
     return 0 if code == 1 else code

@@ -58,9 +58,10 @@ def dispatch_here(
     jobs: int | None = None,
     json: bool = False,
     dry_run: bool = False,
+    hints: bool = True,
 ) -> int:
-    """`run`, for other commands too; the exit code: 0 where every spec is done and no change was asked for, 4 where all that
-    is missing is the world's fault, else 1.
+    """`run`, for other commands too; `hints`: whether it ends with what to type next. The exit code: 0 where every spec is
+    done and no change was asked for, 4 where all that is missing is the world's fault, else 1.
     """
     from split_ci.config import find_config
     from split_ci.errors import WorldError
@@ -86,7 +87,8 @@ def dispatch_here(
         screen=screen.left,
     )
     done += _unreadable(selection)
-    print_run(done, config, json=json)
+    paths = {spec.id: spec.path for spec in selection.specs} | {id_: p.path for id_, p in selection.unreadable.items()}
+    print_run(done, config, json=json, paths=paths if hints else None)
     wrong = [one for one in done if one.outcome.name not in ("done", "unchanged")]
     asked = [one for one in done if one.review and one.review.decision == "request_changes"]
     if wrong and not asked and all(one.world for one in wrong):

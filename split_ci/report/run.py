@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.plain import counted
+from split_ci.report.after import next_steps, output_of
 from split_ci.report.bill import money
 from split_ci.report.coach import WAITING
 from split_ci.report.terminal import coloured, paint, say, say_json, visible, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -191,12 +192,16 @@ def finished_json(one: Finished) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def print_run(done: Sequence[Finished], config: Config, *, json: bool) -> None:
-    """The whole answer of a run; the configuration knows what the architect's tokens cost."""
+def print_run(done: Sequence[Finished], config: Config, *, json: bool, paths: Mapping[str, str] | None = None) -> None:
+    """The whole answer of a run; the configuration knows what the architect's tokens cost. With `paths`, the files of the
+    specs by id, it ends with what to type next.
+    """
     if json:
         say_json({"specs": [finished_json(one) for one in done]})
     elif done:
         _print_finished(done, config)
+        for step in next_steps(done, paths) if paths is not None else ():
+            say(f"  next: {step}")
     else:
         say("nothing is ready here: split-ci new TITLE writes a draft, `status: ready` in it makes it a spec to dispatch")
 
@@ -247,6 +252,7 @@ def _print_finished(done: Sequence[Finished], config: Config) -> None:
 def _details(one: Finished) -> list[str]:
     """What else there is to say of a spec: why, what was sent back, the lessons, and what is still asked for."""
     lines = [one.outcome.reason] if one.outcome.reason and one.outcome.name not in ("done", "unchanged") else []
+    lines += [f"| {line}" for line in output_of(one.criteria)] if lines else []
     lines += [f"sent back: {_one_line(said)}" for said in one.sent_back]
     lines += [f"taught: {lesson}" for lesson in one.taught]
     lines += [f"its brief carried: {lesson}" for lesson in one.lessons]
@@ -274,8 +280,8 @@ def _print_bill(done: Sequence[Finished], config: Config) -> None:
     architect = sum((cost_of_usage(one.architect) for one in done), Cost())
     implementer = sum((cost_of_usage(one.implementer) for one in done), Cost())
     compared = counterfactual(architect, implementer, architect_price(config))
-    roles = [("architect", architect)] if architect.calls or config.architect != "rules" else []
-    for name, cost in [*roles, ("implementer", implementer)]:
-        say(role_line(name, cost))
+    for name, cost in (("architect", architect), ("implementer", implementer)):
+        if cost.calls:
+            say(role_line(name, cost))
     for line in comparison(architect + implementer, compared, config.architect):
         say(line)

@@ -362,3 +362,28 @@ def test_wrong_words_are_usage(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = split_ci(repo, *words, code=2)
     assert done.stderr.startswith("split-ci: error: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        pytest.param(FIRST, ["  next: split-ci land"], id="approved"),
+        pytest.param(FIRST.replace("one\n```\nAfter", "nope\n```\nAfter"), ["  next: split-ci explain SP301"], id="stale"),
+        pytest.param(FIRST.replace("grep -q uno a.txt", "test -f a.txt"),
+                     ["  next: split-ci check --prove specs/first.md"], id="green on the base"),
+        pytest.param(FIRST.replace("grep -q uno a.txt", "'echo over; echo there; grep -q due a.txt'"),
+                     ["             | over", "             | there", "  next: mend the spec, then split-ci run first"],
+                     id="red on the result, with what the command printed"),
+    ],
+)  # fmt: skip
+def test_it_ends_with_what_to_type_next(tmp_path: Path, text: str, lines: list[str]) -> None:
+    repo = make_repo(tmp_path / "r", FILES | {"specs/first.md": text})
+    said = split_ci(repo, "run", code=None).stdout.splitlines()
+    assert [line for line in said if "| " in line or "next:" in line] == lines
+    assert said[-1] == lines[-1]
+
+
+def test_a_key_that_is_not_there_is_named_with_what_to_type(tmp_path: Path) -> None:
+    config = "models:\n  m: {api: openai, model: x, key: NO_SUCH_KEY}\narchitect: m\n"
+    repo = make_repo(tmp_path / "r", FILES | {".split-ci.yaml": config})
+    assert split_ci(repo, "run", code=2).stderr.splitlines()[-1] == "  next: export NO_SUCH_KEY=…"
