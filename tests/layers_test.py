@@ -27,7 +27,7 @@ LAYERS: dict[str, str] = {
     "report": """
         report.comment report.record report report.publish report.dispatch report.pull report.admit report.implement report.accept report.design report.html
         report.audit report.history report.crash report.demo report.doctor report.explain report.help
-        report.init report.land report.plan report.review report.run report.coach report.problems report.status report.github report.bill report.charts
+        report.init report.land report.plan report.review report.run report.coach report.problems report.status report.github report.bill report.after report.meanwhile report.charts
         report.terminal
     """,
     "the loop": """

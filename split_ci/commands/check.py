@@ -63,12 +63,19 @@ def _on_base(
     repo: Repo, checked: Sequence[Checked], *, staged: bool, at: str | None
 ) -> Mapping[str, Sequence[CriterionResult]]:
     """What the criteria say on the base, for the specs that have no error."""
+    from split_ci.plain import counted
     from split_ci.proof import source_of
+    from split_ci.report.meanwhile import meanwhile
     from split_ci.steps.accept import judge_base
 
     sound = [one.spec for one in checked if one.spec and one.ok]
     base = repo.commit(at or "HEAD")
-    return judge_base(repo, sound, base, source_of(repo, staged=staged, at=at).config) if sound else {}
+    if not sound:
+        return {}
+    config = source_of(repo, staged=staged, at=at).config
+    first = " (after `prepare`, where it is new)" if config.prepare else ""
+    with meanwhile(f"criteria of {counted(len(sound), 'spec')} on {base[:12]}{first}"):
+        return judge_base(repo, sound, base, config)
 
 
 def _proved(checked: Sequence[Checked], results: Mapping[str, Sequence[CriterionResult]]) -> list[Checked]:

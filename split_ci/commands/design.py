@@ -44,6 +44,7 @@ def run(args: Namespace) -> int:
     from split_ci.git import Repo
     from split_ci.journals import Journals
     from split_ci.report.design import show
+    from split_ci.report.meanwhile import meanwhile
     from split_ci.spending import day_of
     from split_ci.steps.design import Design
 
@@ -63,7 +64,8 @@ def run(args: Namespace) -> int:
             open_journal=journals.open,
             day=day_of(repo, config),
         )
-        done = design.write(goal)
+        with meanwhile(f"{config.architect} designs {goal.id}", quiet=args.format == "json"):
+            done = design.write(goal)
         journals.settle([done.attempt])
         saved = _saved(repo, config, done) if done.data is not None else None
         if done.fault is None:

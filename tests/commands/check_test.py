@@ -159,6 +159,34 @@ def test_a_proof_says_what_ran(tmp_path: Path) -> None:
     assert said == (
         "specs/one.md: a1 red on the base: grep -q B b.txt\n"
         "specs/one.md: a2 red on the base: b.txt contains 'B'\n"
-        "specs/one.md: a3 guard on the base: grep -q b b.txt\n"
+        "specs/one.md: a3 guard green on the base: grep -q b b.txt\n"
         "1 spec, no errors\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("accept", "config", "fix"),
+    [
+        pytest.param("run: 'echo \"ERROR: file or directory not found: tests/x.py\"; exit 4'", "",
+                     "mend the path, or make the test with `Create`", id="a test that nobody makes"),
+        pytest.param("run: test -f new.txt", "prepare: ['false']\nsandbox: none\n",
+                     "mend that command under `prepare:` in .split-ci.yaml", id="prepare that fails"),
+    ],
+)  # fmt: skip
+def test_prove_says_what_mends_it(tmp_path: Path, accept: str, config: str, fix: str) -> None:
+    text = spec("### Create `new.txt`\n```\nn\n```\n", accept=f"  - {accept}")
+    repo = make_repo(tmp_path / "r", {"a.txt": "a\n", ".split-ci.yaml": config, "specs/one.md": text})
+    assert f"    fix: {fix}\n" in split_ci(repo, "check", "--prove", code=1).stdout
+
+
+def test_prove_says_of_a_guard_that_it_is_red(tmp_path: Path) -> None:
+    accept = "  - exists: new.txt\n  - run: test -f nope\n    guard: true"
+    text = spec("### Create `new.txt`\n```\nn\n```\n", accept=accept)
+    repo = make_repo(tmp_path / "r", {"a.txt": "a\n", "specs/one.md": text})
+    assert "specs/one.md: a2 guard red on the base: test -f nope\n" in split_ci(repo, "check", "--prove", code=1).stdout
+
+
+def test_an_id_does_for_a_file(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": "a\n", "specs/one.md": spec("### Create `n`\n```\nn\n```\n")})
+    assert split_ci(repo, "check", "one").stdout == "1 spec, no errors\n"
+    assert split_ci(repo, "check", "two", code=2).stderr.splitlines()[-1] == "  next: split-ci status"
