@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from split_ci.results import CriterionResult
 
 LINES = 8  # of a command's output
+NO_RUNG = "needs a model rung"
 GOOD = ("done", "unchanged")
 
 
@@ -37,7 +38,12 @@ def _next(one: Finished, path: str) -> str:
         return f"split-ci explain {code[0]}"
     if any(c.red is False or c.code for c in one.criteria):
         return f"split-ci check --prove {visible(path)}"
-    return f"mend the spec, then split-ci run {one.id}"
+    if one.outcome.name == "blocked":
+        return "split-ci status"
+    first = "raise `limits`" if one.outcome.name == "over-limit" else "mend the spec"
+    if NO_RUNG in one.outcome.reason:
+        first = "name a model in `implementers` of .split-ci.yaml"
+    return f"{first}, then split-ci run {one.id}"
 
 
 def output_of(criteria: Sequence[CriterionResult]) -> list[str]:

@@ -387,3 +387,9 @@ def test_a_key_that_is_not_there_is_named_with_what_to_type(tmp_path: Path) -> N
     config = "models:\n  m: {api: openai, model: x, key: NO_SUCH_KEY}\narchitect: m\n"
     repo = make_repo(tmp_path / "r", FILES | {".split-ci.yaml": config})
     assert split_ci(repo, "run", code=2).stderr.splitlines()[-1] == "  next: export NO_SUCH_KEY=…"
+
+
+def test_a_spec_that_no_rung_can_do_asks_for_a_model(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", FILES | {"specs/first.md": spec("### Instruct `a.txt`\nSay uno.\n")})
+    last = "  next: name a model in `implementers` of .split-ci.yaml, then split-ci run first"
+    assert split_ci(repo, "run", code=1).stdout.splitlines()[-1] == last
