@@ -102,7 +102,7 @@ def measure(repo: Repo, config: Config) -> list[Measured]:
     """What each lesson changed, from the ledger: first attempts of models with it and without it."""
     entries = ledger.read_all(repo)
     approved = {e.commit for e in entries if e.role == "architect" and e.decision == "approve"}
-    firsts = [e for e in entries if e.role == "implementer" and e.round == 1 and e.usage.calls > 0]
+    firsts = [e for e in entries if e.role == "implementer" and e.round == 1 and e.usage.calls > 0 and not e.world]
     ids = sorted(
         {lesson.id for lesson in load_lessons(repo, config).lessons}
         | {each for e in firsts for each in (*e.lessons, *e.held)}

@@ -108,10 +108,15 @@ def _generations(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]
 
 
 def _passes(attempts: Iterable[Entry], judged: Mapping[str, set[str]]) -> Passes:
-    """One generation: passed where its first round was approved, open where nobody has said so or the contrary."""
-    first = [e for e in attempts if e.round == 1]
+    """One generation: passed where its first round was approved, open where nobody has said so or the contrary.
+
+    An attempt that the world ended (a key, a network, the day's money) decides nothing.
+    """
+    first = [e for e in attempts if e.round == 1 and not e.world]
     said = {decision for e in first if e.commit and e.outcome == "done" for decision in judged.get(e.commit, ())}
     again = any(e.round > 1 for e in attempts)
+    if not first and not again:
+        return Passes()
     if "approve" in said and not again:
         return Passes(1, 1, 0)
     if again or "request_changes" in said or not any(e.outcome == "done" for e in first):

@@ -188,13 +188,14 @@ def test_what_a_lesson_changed_is_counted(root: Path) -> None:
         entry(head, attempt="5", role="architect", decision="approve"),
         entry(None, attempt="6", base=head, usage=calls, outcome="failed", held=("a",)),
         entry(head, attempt="7", usage=calls, held=("a",)),
+        entry(None, attempt="8", base=head, usage=calls, outcome="failed", lessons=("a",), world=True),
     ])  # fmt: skip
     (measured,) = measure(repo, Config())
     assert measured == ("a", 1, 1, 1, 3, 1, 2)
     said = split_ci(root, "coach", "measure").stdout
     assert said == "a: passed at once 1 of 1 with it, 1 of 3 without, 1 of 2 where it was held out\n"
     ((lesson, carried),) = listed(repo, Config())[0]
-    assert (lesson.id, carried) == ("a", 1)
+    assert (lesson.id, carried) == ("a", 2)
 
 
 @pytest.mark.parametrize(("taught", "left"), [(1, None), (5, 1)])

@@ -43,6 +43,11 @@ FIRST = {
         [attempt(outcome="failed", commit=AGAIN), attempt(attempt="2"), review("approve")],
         Passes(1, 1, 0),
     ),
+    "the world ended it": ([attempt(outcome="failed", commit=None, world=True)], Passes()),
+    "the world ended it, and the next was approved": (
+        [attempt(outcome="failed", commit=None, world=True), attempt(attempt="2"), review("approve")],
+        Passes(1, 1, 0),
+    ),
     "not reviewed": ([attempt()], Passes(0, 0, 1)),
     "a review that did not end": ([attempt(), review("incomplete")], Passes(0, 0, 1)),
     "a failed attempt that someone approved": ([attempt(outcome="failed"), review("approve")], Passes(0, 1, 0)),
