@@ -162,5 +162,5 @@ def _tell(format_: str, written: Written, path: str, *, staged: bool) -> None:
     if written.waive:
         say(f"  it waives {', '.join(written.waive)}: split-ci explain {written.waive[0]}")
     if staged:
-        say("  what you staged stays staged: before its result lands, put it away (git stash push --staged)")
+        say("  what you staged stays staged: before you add the spec, put it away (git stash push --staged)")
     say(f"  next: {'' if written.base else 'fill it in, then '}{next_}")

@@ -35,6 +35,8 @@ def tell(form: str, landed: Sequence[Landed], *, named: bool) -> int:
         word = paint(WORDS[one.outcome.name], COLOURS[one.outcome.name])
         told = one.outcome.reason or f"as {(one.commit or '')[:12]}"
         say(f"{one.id}: {word}: {visible(told)}")
+        if one.left:
+            say(f"  {one.left} was never committed and is still there; what landed is its copy: rm {one.left}")
         if one.outcome.reason.startswith("conflict in "):
             say(f"  next: git merge split-ci/{one.id}, and solve it; or split-ci drop {one.id}, and a new spec")
         elif one.outcome.reason.startswith("local changes are in the way"):

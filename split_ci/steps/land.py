@@ -6,6 +6,7 @@ overwrites a local change. It stops at the first conflict; what was merged befor
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,11 +38,15 @@ OWN_WORDS = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_C
 
 
 class Landed(NamedTuple):
-    """What became of one result: `done` (with the merge commit), `unchanged`, `refused` (not approved) or `blocked`."""
+    """What became of one result: `done` (with the merge commit), `unchanged`, `refused` (not approved) or `blocked`.
+
+    `left` is the spec's file where it was never committed, and still lies among the pending ones.
+    """
 
     id: str
     outcome: Outcome
     commit: str | None = None
+    left: str | None = None
 
 
 class _Merge(NamedTuple):
@@ -62,7 +67,18 @@ def land(repo: Repo, ids: Sequence[str], *, specs: str, review_of: Callable[[Rep
         if all(one.outcome.reason != MOVED_ON for one in told):
             break
     forget(repo)
-    return [done.get(one.id, one) for one in told]
+    return [_with_left(repo, done.get(one.id, one), specs) for one in told]
+
+
+def _with_left(repo: Repo, landed: Landed, specs: str) -> Landed:
+    pending, copy = (os.path.join(repo.root, specs, folder, f"{landed.id}.md") for folder in ("", "landed"))
+    same = (
+        landed.outcome.name == "done"
+        and os.path.isfile(pending)
+        and os.path.isfile(copy)
+        and filecmp.cmp(pending, copy, shallow=False)
+    )
+    return landed._replace(left=f"{specs}/{landed.id}.md") if same else landed
 
 
 def _land(repo: Repo, ids: Sequence[str], *, specs: str, review_of: Callable[[Repo, str], Verdict | None]) -> list[Landed]:

@@ -137,6 +137,14 @@ def test_a_result_of_a_file_that_was_not_committed_lands(repo: Path) -> None:
     assert (repo / "a.txt").read_text() == "one\nzwei\n"
 
 
+def test_a_spec_that_was_never_committed_is_named_as_left(repo: Path) -> None:
+    write(repo, {"specs/new.md": LOUDER})
+    split_ci(repo, "run", "specs/new.md")
+    said = split_ci(repo, "land", "new").stdout
+    assert "\n  specs/new.md was never committed and is still there; what landed is its copy: rm specs/new.md\n" in said
+    assert (repo / "specs/new.md").read_text() == LOUDER
+
+
 def test_a_spec_that_was_committed_after_its_result_was_made_is_pending_no_more(repo: Path) -> None:
     write(repo, {"specs/new.md": LOUDER})
     split_ci(repo, "run", "specs/new.md")
