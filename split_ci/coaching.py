@@ -83,7 +83,10 @@ def trusted_commit(repo: Repo, config: Config) -> str | None:
 
 def load_lessons(repo: Repo, config: Config) -> Library:
     """Every lesson that holds, at the trusted commit. One that doesn't is a problem, and is never shown to a model."""
-    commit = trusted_commit(repo, config)
+    return _library(repo, config, trusted_commit(repo, config))
+
+
+def _library(repo: Repo, config: Config, commit: str | None) -> Library:
     if commit is None:
         return Library((), None, ())
     with repo.objects() as objects:
@@ -107,8 +110,9 @@ class Live:
         """As `load_lessons`."""
         known = self._repo.refs(*self._names)
         commit = next((known[name] for name in self._names if name in known), None)
-        if commit is None or self._library is None or self._library.commit != commit:
-            self._library = load_lessons(self._repo, self._config)
+        commit = commit or self._repo.commit_or_none("HEAD")
+        if self._library is None or self._library.commit != commit:
+            self._library = _library(self._repo, self._config, commit)
         return self._library
 
 

@@ -311,7 +311,8 @@ def test_outside_a_repository_it_says_what_to_type(tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_read_stops_it(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "r", {".split-ci.yaml": "spec: a\n"})
     done = split_ci(repo, "init", code=2)
-    assert done.stderr == "split-ci: error: .split-ci.yaml:1: unknown key 'spec': did you mean 'specs'?\n"
+    said = "split-ci: error: .split-ci.yaml:1: unknown key 'spec': did you mean 'specs'?\n"
+    assert done.stderr == said + "  next: mend that line, then split-ci doctor\n"
     assert not (repo / "specs").exists()
 
 
