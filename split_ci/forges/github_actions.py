@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from split_ci.errors import WorldError
 from split_ci.flights import ENDED, title_of
@@ -37,6 +39,7 @@ class GitHubActions:
         self._client = Client(place, pace)
         self._pause = pause
         self._default = ""
+        self._started = ""  # the ref that runs are started on
 
     def runs(self) -> list[WorkflowRun]:
         """Those in flight, and those of the last days, each once; the newest first."""
@@ -47,7 +50,7 @@ class GitHubActions:
 
     def start(self, id_: str, digest: str, inputs: Mapping[str, str]) -> None:
         """Asked for once: where the answer is lost, the list says whether it was heard."""
-        value = {"ref": f"refs/heads/{self._branch()}", "inputs": dict(inputs)}  # a tag may have its short name
+        value = {"ref": self._ref(), "inputs": dict(inputs)}
 
         def make() -> bool:
             self._client.dispatch(f"actions/workflows/{WORKFLOW}/dispatches", value)
@@ -104,6 +107,18 @@ class GitHubActions:
         found = self._client.get(path, branch=self._branch(), event=EVENT, per_page=100)
         runs = map(_run, field(found, "workflow_runs", list))
         return any(run.title.startswith(start) and run.status != ENDED for run in runs)
+
+    def _ref(self) -> str:
+        """The default branch: by its short name, as GitHub describes it, if no tag has that; else by its whole one."""
+        if not self._started:
+            name = self._branch()
+            self._started = f"refs/heads/{name}"
+            with suppress(WorldError):
+                try:
+                    self._client.get(f"git/ref/tags/{quote(name)}")
+                except NotThere:
+                    self._started = name
+        return self._started
 
     def _branch(self) -> str:
         self._default = self._default or field(self._client.get(""), "default_branch", str)

@@ -190,15 +190,17 @@ def test_a_run_for_each_pending_spec_and_not_twice(place: Callable[..., Place]) 
 
 
 def test_it_is_the_branch_that_is_started_and_no_tag_of_its_name(place: Callable[..., Place]) -> None:
-    here = place(files("a"))
+    here = place(files("a", "b"))
+    assert start_all(here.engine(), here.look(most=1).starts) == ["a"]
     git(
         here.bare,
         "update-ref",
         "refs/tags/main",
         git(here.bare, "commit-tree", "-m", "by hand", "main^{tree}", env=PERSON).strip(),
     )
-    assert here.dispatch() == ["a"]
-    assert [line.body["ref"] for line in here.server.log if line.path.endswith("/dispatches")] == ["refs/heads/main"]
+    assert here.dispatch() == ["b"]
+    asked = [line.body["ref"] for line in here.server.log if line.path.endswith("/dispatches")]
+    assert asked == ["main", "refs/heads/main"]
 
 
 def test_nothing_is_pending(place: Callable[..., Place]) -> None:
