@@ -71,6 +71,7 @@ class Pool:
         self._folder = held_folder()
         self._stores: dict[str, tuple[str, ...]] = {}
         self._git_dirs: dict[tuple[str, ...], str] = {}
+        self._tried = 0
 
     def __enter__(self) -> Self:
         self._root = self._folder.__enter__()
@@ -111,7 +112,8 @@ class Pool:
         """A git folder that reads these objects, out of every command's reach; each slot has an index of its own."""
         with self._changed:
             if stores not in self._git_dirs:
-                folder = os.path.join(self._root, f"git{len(self._git_dirs)}")
+                self._tried += 1  # what a full disk left of one is in nobody's way
+                folder = os.path.join(self._root, f"git{self._tried}")
                 write_git_dir(folder, self.repo, stores)
                 self._git_dirs[stores] = folder
             return self._git_dirs[stores]
