@@ -21,12 +21,6 @@ HTML_NAMES = (
 ATTRIBUTE = r"""[ \t]+[A-Za-z_:][\w.:-]*(?:[ \t]*=[ \t]*(?:[^\s"'=<>`]+|'[^']*'|"[^"]*"))?"""
 WHOLE_TAG = rf"(?:<[A-Za-z][A-Za-z0-9-]*(?:{ATTRIBUTE})*[ \t]*/?>|</[A-Za-z][A-Za-z0-9-]*[ \t]*>)[ \t]*$"
 
-LABEL = r"\[(?=[^\]]*[^\s\]])(?:[^\[\]\\]|\\.|\\\n){1,999}\]:[ \t]*\n?[ \t]*"
-TITLE = (
-    r"(?:[ \t]+\n?[ \t]*|\n[ \t]*)"
-    r"""(?:"(?:[^"\\]|\\.|\\\n)*"|'(?:[^'\\]|\\.|\\\n)*'|\((?:[^()\\]|\\.|\\\n)*\))[ \t]*(?:\n|$)"""
-)
-
 
 class Block(NamedTuple):
     r"""One heading, fence or paragraph, on the lines `line` to `end` (from 1).
@@ -122,7 +116,7 @@ class _Scanner:
         if isinstance(leaf, _Fence):
             self._add_fence(leaf, end, closed=False)
         elif isinstance(leaf, _Paragraph):
-            taken, text = _without_definitions(leaf)
+            taken, text = _text_of(leaf)
             if text:
                 self.blocks.append(Block("paragraph", leaf.line + taken, leaf.line + len(leaf.lines) - 1, depth, text))
 
@@ -242,7 +236,7 @@ class _Scanner:
         mark = body.rstrip(" \t")
         if not isinstance(leaf, _Paragraph) or self.matched < len(self.open) or mark.strip(mark[0]):
             return False
-        taken, text = _without_definitions(leaf)
+        taken, text = _text_of(leaf)
         if not text:
             return False
         self.leaf = None
@@ -374,48 +368,15 @@ def _html_end(body: str, *, interrupts: bool) -> str | None:
     return None
 
 
-def _without_definitions(paragraph: _Paragraph) -> tuple[int, str]:
+def _text_of(paragraph: _Paragraph) -> tuple[int, str]:
     """How many lines at the start of a paragraph are link reference definitions, and the text after them."""
     text = "\n".join(paragraph.lines).rstrip(" \t")
     if not text.startswith("["):
         return 0, text
-    at = 0
-    while (end := _definition(text, at)) is not None:
-        at = end
+    from split_ci.definitions import end_of_definitions  # noqa: PLC0415 - few paragraphs begin like one
+
+    at = end_of_definitions(text)
     return text.count("\n", 0, at), text[at:]
-
-
-def _definition(text: str, at: int) -> int | None:
-    """Where the link reference definition at a position ends, after its line end; None where there is none."""
-    label = _pattern(LABEL).match(text, at)
-    if not label:
-        return None
-    end = _destination(text, label.end())
-    if end is None:
-        return None
-    title = _pattern(TITLE).match(text, end)
-    if title:
-        return title.end()
-    bare = _pattern(r"[ \t]*(?:\n|\Z)").match(text, end)
-    return bare.end() if bare else None
-
-
-def _destination(text: str, at: int) -> int | None:
-    if text.startswith("<", at):
-        found = _pattern(r"<(?:[^<>\\\n]|\\.)*>").match(text, at)
-        return found.end() if found else None
-    start, depth = at, 0
-    while at < len(text) and text[at] > " " and text[at] != "\x7f":
-        if text[at] == "\\" and at + 1 < len(text) and text[at + 1] > " ":
-            at += 1
-        elif text[at] == "(":
-            depth += 1
-        elif text[at] == ")":
-            depth -= 1
-            if depth < 0:
-                return None
-        at += 1
-    return at if at > start and not depth else None
 
 
 @cache

@@ -9,7 +9,6 @@ each of them and never read again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -292,25 +291,14 @@ def held_folder() -> Iterator[str]:
 
 
 def hold_folder() -> tuple[str, int]:
-    """A new temporary folder, and what holds it until that is closed. What runs that are no more left goes first.
-
-    It is made anew where another process took it for a dead one's before it was held.
-    """
+    """A new temporary folder, and what holds it until that is closed. What runs that are no more left goes first."""
     parent = tempfile.gettempdir()
     prune(parent)
-    while True:
-        folder = folders.make(PREFIX, parent)
-        with contextlib.suppress(FileNotFoundError):
-            held = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR, 0o600)
-            fcntl.flock(held, fcntl.LOCK_EX)
-            if os.fstat(held).st_nlink and os.path.isdir(folder):
-                return folder, held
-            os.close(held)
-        folders.drop(folder)
+    return folders.hold(PREFIX, parent, LOCK)
 
 
 def prune(parent: str) -> None:
-    """Removes the checkouts of runs that are no more: ours, and not locked by anybody."""
+    """Removes the checkouts of runs that are no more: ours, and not held by anybody."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.getuid():
@@ -319,21 +307,13 @@ def prune(parent: str) -> None:
 
 def _prune_one(folder: str) -> None:
     try:
-        held = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_NOFOLLOW)
-    except OSError:
+        with folders.abandoned(folder, LOCK) as free:
+            if free and not _is_wanted(folder):
+                remove(folder)
+    except OSError:  # about to be held by its maker; or whoever made it was killed while removing it
         with contextlib.suppress(OSError):
             if time.time() - os.stat(folder).st_mtime > YOUNG_SECONDS:
-                remove(folder)  # whoever made it was killed while removing it
-        return  # else about to be locked by its maker
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return
-    else:
-        if not _is_wanted(folder):
-            remove(folder)
-    finally:
-        os.close(held)
+                remove(folder)
 
 
 def _is_wanted(folder: str) -> bool:

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import regex_cost, shell, vacuous
-from split_ci.frontmatter import Keys
+from split_ci.keys import Keys
 
 if TYPE_CHECKING:
     from split_ci.frontmatter import Value

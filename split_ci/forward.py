@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from split_ci.git import Difference, Repo
 
+IN_THE_WAY = "local changes are in the way"
 MOVED_ON = "the branch moved on meanwhile: split-ci land goes on from there"
 RECORD = "split-ci-moving"  # in the work tree's git folder, while files are written: from which commit to which
 
@@ -42,7 +43,7 @@ def _moved(repo: Repo, commit: str, env: Mapping[str, str]) -> str | None:
         return f"{fault.message}: {fault.hint}"
     files = _in_the_way(done)
     if files:
-        return f"local changes are in the way, and stay: {', '.join(files)}"
+        return f"{IN_THE_WAY}, and stay: {', '.join(files)}"
     if "Not possible to fast-forward" in text:
         return MOVED_ON
     if repo.commit_or_none("HEAD") == head:

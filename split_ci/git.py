@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci.errors import UsageError, WorldError
-from split_ci.raw_tree import REMEMBERED, parse_tree
 from split_ci.tree import UNMERGED, Entry, File
 
 if TYPE_CHECKING:
@@ -240,6 +239,8 @@ class Objects:
 
     def folder(self, oid: str) -> Folder:
         """The entries of a tree object, by its whole id; empty where there is none."""
+        from split_ci.raw_tree import REMEMBERED, parse_tree  # noqa: PLC0415 - the hook reads the index
+
         known = REMEMBERED.get(oid)
         if known is not None:
             return known

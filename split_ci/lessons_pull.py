@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from split_ci.lesson import normalised, teachers
 from split_ci.markdown import code, prose
+from split_ci.plain import counted
 from split_ci.pull_state import PullState, seal
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _ID = re.compile(r"^### `([a-z0-9][a-z0-9-]{0,62})`", re.MULTILINE)
 
 
 def lessons_title(lessons: Sequence[Lesson]) -> str:
-    return f"Coaching: {len(lessons)} lesson{'' if len(lessons) == 1 else 's'} from reviews"
+    return f"Coaching: {counted(len(lessons), 'lesson')} from reviews"
 
 
 def lessons_body(lessons: Sequence[Lesson], head: str) -> str:

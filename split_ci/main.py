@@ -120,7 +120,7 @@ def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
 
     class Parser(ArgumentParser):
         def error(self, message: str) -> NoReturn:
-            raise UsageError(f"{name}: {message}", hint=_meant(message, self.format_help()) or f"split-ci {name} --help")
+            raise UsageError(f"{name}: {message}", hint=f"split-ci {name} {_meant(message, self.format_help())}")
 
     doc = (command.__doc__ or "").strip()
     parser = Parser(
@@ -134,13 +134,13 @@ def _parsed(command: ModuleType, name: str, rest: list[str]) -> Namespace:
 
 
 def _meant(message: str, help_: str) -> str:
-    """The option that was probably meant by one that there is not."""
+    """The option that was probably meant by one that there is not, else where all of them are."""
     import re  # noqa: PLC0415
     from difflib import get_close_matches  # noqa: PLC0415
 
     typed = re.search(r"unrecognized arguments: (--[\w-]+)", message)
     close = get_close_matches(typed[1], re.findall(r"--[a-z-]+", help_), 1) if typed else []
-    return f"{close[0]}?" if close else ""
+    return close[0] if close else "--help"
 
 
 def _say(line: str, hint: str = "") -> None:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from split_ci.markdown import block, code, cut, indented, line, prose
-from split_ci.plain import visible
+from split_ci.plain import counted, visible
 from split_ci.seal import seal, unseal
 from split_ci.verdict import DECIDED, dump
 
@@ -170,7 +170,7 @@ def review_comment(verdict: Verdict, placed: Placed) -> str:
 
 def _review_blocks(verdict: Verdict, placed: Placed) -> Iterator[str]:
     yield f"### split-ci review: {DECIDED[verdict.decision]}"
-    read = f"read {_count(len(verdict.receipts), 'changed file')}" if verdict.receipts else "found no changed file"
+    read = f"read {counted(len(verdict.receipts), 'changed file')}" if verdict.receipts else "found no changed file"
     yield f"Round {verdict.round}: {author(verdict)} {read} at {code(verdict.head[:12])}.{_where(placed)}"
     yield prose(verdict.summary, 6000)
     if verdict.criteria:
@@ -187,7 +187,7 @@ def _review_blocks(verdict: Verdict, placed: Placed) -> Iterator[str]:
         yield f"**A lesson for the {lesson.audience}**, for people to merge or to leave:\n\n{quoted(lesson.text)}"
     if verdict.receipts:
         lines = sum(receipt.shown for receipt in verdict.receipts)
-        title = f"What was read: {_count(len(verdict.receipts), 'file')}, {_count(lines, 'line')}"
+        title = f"What was read: {counted(len(verdict.receipts), 'file')}, {counted(lines, 'line')}"
         yield _folded(title, _list(verdict.receipts, _receipt, MAX_FILES))
 
 
@@ -239,10 +239,6 @@ def _folded(title: str, text: str) -> str:
     return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _list(entries: Sequence[T], show: Callable[[T], str], most: int = MAX_LISTED) -> str:
     """A list that ends before it is too long, and says so."""
     shown: list[str] = []
@@ -276,7 +272,7 @@ def _summary_blocks(verdict: Verdict, rounds: Sequence[Round], fixed: int, left:
     yield f"### split-ci: {DECIDED[verdict.decision]}"
     now = rounds[-1]
     count = len(verdict.findings)
-    said = f"{DECIDED[verdict.decision]} by {author(verdict)}, {_count(count, 'finding') if count else 'no finding'}"
+    said = f"{DECIDED[verdict.decision]} by {author(verdict)}, {counted(count, 'finding') if count else 'no finding'}"
     done = f", {fixed} fixed" if fixed else ""
     yield f"Round {verdict.round} of {code(verdict.id)}, {code(verdict.head[:12])}: {said}{done}. [The review]({now.url})"
     shown = rounds[-MAX_ROUNDS:]
@@ -290,7 +286,7 @@ def _summary_blocks(verdict: Verdict, rounds: Sequence[Round], fixed: int, left:
 def status_words(verdict: Verdict) -> str:
     """The line beside the status: at most 140 characters."""
     count = len(verdict.findings)
-    said = f", {_count(count, 'finding')}" if count else ""
+    said = f", {counted(count, 'finding')}" if count else ""
     return cut(" ".join(visible(f"{DECIDED[verdict.decision]} by {verdict.by}{said}").split()), 138)
 
 

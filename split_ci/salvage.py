@@ -7,11 +7,10 @@ there as they are from an agent that ended, kept, and only then is the folder re
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from split_ci import checkout, journal, ledger, survivors
+from split_ci import checkout, folders, journal, ledger, survivors
 from split_ci.agent_checkout import AgentCheckout
 from split_ci.folders import remove
 from split_ci.spec import parse_spec
@@ -77,16 +76,9 @@ def _alone(root: str) -> Iterator[bool]:
         yield True
         return
     ours = os.path.basename(root).startswith(checkout.PREFIX) and os.stat(root, follow_symlinks=False).st_uid == os.getuid()
-    try:
-        held = os.open(os.path.join(root, checkout.LOCK), os.O_RDWR | os.O_NOFOLLOW)
-    except OSError:
-        yield ours  # whoever removed it was killed
-        return
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield ours
-    finally:
-        os.close(held)
+    with contextlib.ExitStack() as stack:
+        try:
+            free = stack.enter_context(folders.abandoned(root, checkout.LOCK))
+        except OSError:
+            free = True  # whoever removed it was killed
+        yield free and ours

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci import frontmatter
 from split_ci.change import Change, Create, Delete, Edit, Exact, Instruct, Move, Pair, Patch, Replace, touched
 from split_ci.criterion import Criterion, Red, read_accept
-from split_ci.frontmatter import Keys, Value
+from split_ci.frontmatter import Value
 from split_ci.invisible import hidden, invisibles, name
+from split_ci.keys import Keys
 from split_ci.problems import CODES, problem
 from split_ci.sections import Body, read_body
 

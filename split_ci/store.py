@@ -6,7 +6,6 @@ with the repository's objects as alternate. Nothing of the user's configuration,
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -78,7 +77,7 @@ class Quarantine:
         recover(self.repo)
         try:
             prune_leftovers(store)
-            self._lock, self.git_dir = _held_folder(store)
+            self.git_dir, self._lock = folders.hold(PREFIX, store)
             self._lay_out(store)
         except OSError as error:
             self.close()
@@ -272,30 +271,10 @@ def prune_leftovers(store: str) -> None:
     """Removes quarantines whose owner is dead: nobody holds their folder."""
     for name in os.listdir(store):
         if name.startswith(PREFIX):
-            with suppress(OSError):
-                _prune(os.path.join(store, name))
-
-
-def _prune(folder: str) -> None:
-    """Raises OSError where somebody holds the folder, or it is gone."""
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(held)
-
-
-def _held_folder(store: str) -> tuple[int, str]:
-    """A new folder that this process holds, made anew where another process took it for a dead one's before it was held."""
-    while True:
-        folder = folders.make(PREFIX, store)
-        with suppress(FileNotFoundError):
-            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            fcntl.flock(held, fcntl.LOCK_EX)
-            if os.path.isdir(folder) and os.path.samestat(os.fstat(held), os.stat(folder)):
-                return held, folder
-            os.close(held)
+            folder = os.path.join(store, name)
+            with suppress(OSError), folders.abandoned(folder) as free:
+                if free:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def migrate(source: str, target: str, known: set[str]) -> None:

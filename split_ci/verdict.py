@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from split_ci.errors import Refused
 from split_ci.fields import Fields, canonical, read_object
+from split_ci.plain import counted
 from split_ci.ports import Usage
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _said(summary: str, reason: str) -> str:
 
 def _asks_for_changes(verdict: Verdict, case: Case) -> Iterator[str]:
     if verdict.findings:
-        yield f"{len(verdict.findings)} finding{'s' if len(verdict.findings) > 1 else ''}"
+        yield counted(len(verdict.findings), "finding")
     for criterion in verdict.criteria:
         if criterion.decision == "not_met":
             yield f"criterion {criterion.id} is not met"

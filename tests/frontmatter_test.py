@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from split_ci.frontmatter import Keys, Value, parse, read
+from split_ci.frontmatter import Value, parse, read
+from split_ci.keys import Keys
 
 if TYPE_CHECKING:
     from split_ci.problems import Problem

@@ -28,7 +28,7 @@ from split_ci import folders
 from split_ci.interrupts import interruptible
 
 def work(held):
-    folder = folders.make("x-", sys.argv[1])
+    folder, _ = folders.hold("x-", sys.argv[1])
     while True:
         {does}
 

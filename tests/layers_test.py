@@ -60,10 +60,10 @@ LAYERS: dict[str, str] = {
     """,
     "words": """
         lessons_pull github_settings examined remarks markdown seal redact
-        bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending plain relations reply changed_tree results pull_state
+        bill transcript design_reply agent_output agents agent_said wire changeset criteria inverse left failure brief lesson_file pending relations reply changed_tree results pull_state
         flights
-        rules edit nearest path_rules overlay scope frozen text_rules verdict fields lesson lesson_rules writing paths
-        spec criterion frontmatter sections blocks change escapes patch vacuous ends shell invisible regex_cost
+        rules edit nearest path_rules overlay scope frozen text_rules verdict plain fields lesson lesson_rules writing paths
+        spec criterion keys frontmatter sections blocks definitions change escapes patch vacuous ends shell invisible regex_cost
     """,
     "values": """
         errors ports problems protection settings

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     ("words", "said"),
     [
         (["cheko"], "split-ci: error: there is no command 'cheko'\n  next: split-ci check\n"),
-        (["run", "--jbos", "3"], "split-ci: error: run: unrecognized arguments: --jbos\n  next: --jobs?\n"),
+        (["run", "--jbos", "3"], "split-ci: error: run: unrecognized arguments: --jbos\n  next: split-ci run --jobs\n"),
         (["run", "--zzz"], "split-ci: error: run: unrecognized arguments: --zzz\n  next: split-ci run --help\n"),
         (
             ["coach", "shwo"],

@@ -43,7 +43,8 @@ def run(args: Namespace) -> int:
 
 
 def _tell(form: str, gated: Gated) -> int:
-    from split_ci.report.terminal import say, say_json, visible
+    from split_ci.plain import visible
+    from split_ci.report.terminal import say, say_json
 
     changeset, built, refusal, _ = gated
     if form == "json":

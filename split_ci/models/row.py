@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from split_ci.ports import Usage
 
 NO_KEY = "none"  # for SDKs that insist on one, where the server doesn't
-
-
 MOST_TOKENS = 1_000_000_000  # that one call can have cost: more is no count
 
 

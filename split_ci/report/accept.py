@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from split_ci.plain import visible
 from split_ci.report import github
-from split_ci.report.terminal import paint, say, say_json, visible, warn
+from split_ci.report.terminal import paint, say, say_json, warn
 from split_ci.results import dump
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from split_ci.plain import counted
+from split_ci.plain import counted, visible
 from split_ci.report.bill import amount, cost_json, money
-from split_ci.report.terminal import paint, say, say_json, visible
+from split_ci.report.terminal import paint, say, say_json
 
 if TYPE_CHECKING:
     from split_ci.steps.audit import Audit, Kind, Session, Waste

@@ -21,7 +21,7 @@ def amount(cost: Cost) -> str:
     """The money of some calls; what isn't known of it is said, and never counted as nothing."""
     if not cost.unpriced:
         return money(cost.known_usd)
-    calls = f"{cost.unpriced} call{'' if cost.unpriced == 1 else 's'} of unknown price"
+    calls = f"{counted(cost.unpriced, 'call')} of unknown price"
     return f"at least {money(cost.known_usd)}, {calls}" if cost.known_usd else calls
 
 

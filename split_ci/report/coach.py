@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from split_ci.coaching import ROLLING
 from split_ci.lesson import as_value, render_block
 from split_ci.plain import counted, visible
 from split_ci.report.terminal import paint, say, say_json
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from split_ci.problems import Problem
     from split_ci.steps.coach import Coached
     from split_ci.steps.lessons import Listed, Measured, Tidied
+
+
+WAITING = f"git merge {ROLLING}, once you have read it: until then no brief carries it"
 
 
 def show_coached(done: Coached, pull: Pull | None, form: str) -> None:
@@ -33,13 +37,10 @@ def show_coached(done: Coached, pull: Pull | None, form: str) -> None:
         say(paint(visible(f"refused {each}"), "red"))
     if done.commit:
         say(f"  {done.branch} {done.commit[:12]}{f', {visible(url)}' if url else ''}")
-        if done.branch == "split-ci/coaching" and not pull:
+        if done.branch == ROLLING and not pull:
             say(f"  next: {WAITING}")
     elif not done.refused:
         say("nothing new to teach")
-
-
-WAITING = "git merge split-ci/coaching, once you have read it: until then no brief carries it"
 
 
 def show_list(found: Sequence[Listed], problems: Sequence[Problem], waiting: Sequence[str], form: str) -> None:
@@ -56,7 +57,7 @@ def show_list(found: Sequence[Listed], problems: Sequence[Problem], waiting: Seq
         say(paint(visible(f"{problem.path}:{problem.line}: {problem.code}: {problem.message}"), "red"))
     say(counted(len(found), "lesson"))
     if waiting:
-        say(f"on split-ci/coaching and not live: {', '.join(waiting)}\n  next: {WAITING}")
+        say(f"on {ROLLING} and not live: {', '.join(waiting)}\n  next: {WAITING}")
 
 
 def scope(lesson: Lesson) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from split_ci.bill import cost_of_usage
-from split_ci.plain import counted
+from split_ci.plain import counted, visible
 from split_ci.report.bill import cost_json, role_line
-from split_ci.report.terminal import say, say_json, visible
+from split_ci.report.terminal import say, say_json
 
 if TYPE_CHECKING:
     from split_ci.config import Config

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from split_ci.plain import visible
 from split_ci.report import github
-from split_ci.report.terminal import say, say_json, visible
+from split_ci.report.terminal import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from split_ci.report.terminal import paint, say, say_json, visible
+from split_ci.plain import visible
+from split_ci.report.terminal import paint, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

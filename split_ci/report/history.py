@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from split_ci.plain import counted
+from split_ci.plain import counted, visible
 from split_ci.report.bill import amount, comparison, comparison_json, cost_json, role_line
 from split_ci.report.coach import share
-from split_ci.report.terminal import paint, say, say_json, visible
+from split_ci.report.terminal import paint, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

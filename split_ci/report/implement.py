@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from split_ci.plain import visible
 from split_ci.ports import Usage
 from split_ci.report import github
-from split_ci.report.terminal import say, say_json, visible
+from split_ci.report.terminal import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from split_ci.plain import counted
-from split_ci.report.terminal import paint, say, say_json, visible
+from split_ci.plain import counted, visible
+from split_ci.report.terminal import paint, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +37,8 @@ def tell(form: str, landed: Sequence[Landed], *, named: bool) -> int:
         say(f"{one.id}: {word}: {visible(told)}")
         if one.left:
             say(f"  {one.left} was never committed and is still there; what landed is its copy: rm {one.left}")
-        if one.outcome.reason.startswith("conflict in "):
-            say(f"  next: git merge split-ci/{one.id}, and solve it; or split-ci drop {one.id}, and a new spec")
-        elif one.outcome.reason.startswith("local changes are in the way"):
-            say("  next: git stash, or git commit; then split-ci land")
+        if one.next:
+            say(f"  next: {one.next}")
     return code
 
 

@@ -6,7 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from split_ci.report.terminal import coloured, visible
+from split_ci.plain import visible
+from split_ci.report.terminal import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from split_ci.plain import counted
 from split_ci.report.terminal import coloured, command, paint, say, say_json
 
 if TYPE_CHECKING:
@@ -95,18 +96,14 @@ def _summary(checked: Sequence[Checked], noun: str) -> str:
     waived = sum(len(one.waived) for one in checked)
     if not checked:
         return "no pending specs"
-    parts = [_count(len(checked), noun)]
-    parts.append(_count(errors, "error") if errors else "no errors")
+    parts = [counted(len(checked), noun)]
+    parts.append(counted(errors, "error") if errors else "no errors")
     if warnings:
-        parts.append(_count(warnings, "warning"))
+        parts.append(counted(warnings, "warning"))
     if waived:
         parts.append(f"{waived} waived")
     first = next((p.code for one in checked for p in one.problems if p.severity == "error"), None)
     return ", ".join(parts) + (f"\n  next: split-ci explain {first}" if first else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from split_ci import pull_state
 from split_ci.bill import bill_of
 from split_ci.markdown import code, prose
-from split_ci.plain import visible
+from split_ci.plain import counted, visible
 from split_ci.problems import CODES
 from split_ci.pull_state import PullState
 from split_ci.report.bill import amount, money
@@ -82,12 +82,12 @@ def _done(told: Told) -> str:
     if attempt is None:
         return "The branch holds a result of this spec; `split-ci status` tells how it came about."
     edits = attempt.edits
-    counted = [
+    kinds = [
         (edits.get("exact", 0), "applied as the spec writes {it} out"),
         (edits.get("adapted", 0), "adapted to text that had moved"),
         (edits.get("model", 0), "written by a model"),
     ]
-    told_edits = [f"{_number(n, 'edit')} {said.format(it='it' if n == 1 else 'them')}" for n, said in counted if n]
+    told_edits = [f"{counted(n, 'edit')} {said.format(it='it' if n == 1 else 'them')}" for n, said in kinds if n]
     by = "by code alone, no model was asked" if attempt.name == "exact" else f"the last by {code(attempt.name)}"
     lines = [f"- {', '.join(told_edits) or 'no edit'} ({by})"]
     if attempt.recorded:
@@ -163,10 +163,6 @@ def _footer(told: Told) -> str:
         f"---\n\n<sub>Spec {code(spec.path)} ({spec.digest[:12]}), on the base {told.base}, round {told.round}. "
         "Made by split-ci. This text is renewed with each result, unless somebody edits it.</sub>"
     )
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -6,11 +6,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from split_ci.plain import counted
+from split_ci.coaching import ROLLING
+from split_ci.plain import counted, visible
 from split_ci.report.after import next_steps, output_of
 from split_ci.report.bill import money
 from split_ci.report.coach import WAITING
-from split_ci.report.terminal import coloured, paint, say, say_json, visible, warn
+from split_ci.report.terminal import coloured, paint, say, say_json, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -244,7 +245,7 @@ def _print_finished(done: Sequence[Finished], config: Config) -> None:
         say("  ".join(part for part in (name, f"{one.id:<{wide}}", criteria, rounds, review) if part).rstrip())
         for line in _details(one):
             say(f"             {visible(line)}")
-    if any(one.taught for one in done) and config.coaching.branch == "split-ci/coaching":
+    if any(one.taught for one in done) and config.coaching.branch == ROLLING:
         say(f"\nlessons were taught; next: {WAITING}")
     _print_bill(done, config)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from split_ci.plain import visible
+from split_ci.plain import counted, visible
 from split_ci.report.terminal import coloured, paint, say, say_json
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ def _table(found: Sequence[Status]) -> None:
     for one, row in zip(found, rows, strict=True):
         if narrow and row[WORDS]:
             console.print(Text(f"{one.id}: {row[WORDS]}"))
-    say(paint(f"{len(found)} spec{'' if len(found) == 1 else 's'}", "dim"))
+    say(paint(counted(len(found), "spec"), "dim"))

@@ -24,11 +24,6 @@ def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
     return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if coloured(stream or sys.stdout) else text
 
 
-def visible(text: str) -> str:
-    """Foreign text made safe to print: control and invisible characters are shown as escapes, line ends and tabs kept."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
-
-
 def say(text: str = "") -> None:
     """A line for the reader, on standard output."""
     sys.stdout.write(_shown(text))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from split_ci import branches, starting
 from split_ci.errors import UsageError
-from split_ci.forward import MOVED_ON, forget, move_forward
+from split_ci.forward import IN_THE_WAY, MOVED_ON, forget, move_forward
 from split_ci.merge import commit_tree, merge_trees, without
 from split_ci.ports import Outcome
 from split_ci.spec import parse_spec
@@ -40,12 +40,14 @@ OWN_WORDS = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_C
 class Landed(NamedTuple):
     """What became of one result: `done` (with the merge commit), `unchanged`, `refused` (not approved) or `blocked`.
 
-    `left` is the spec's file where it was never committed, and still lies among the pending ones.
+    `next` is what to type where it stopped. `left` is the spec's file where it was never committed, and still lies among the
+    pending ones.
     """
 
     id: str
     outcome: Outcome
     commit: str | None = None
+    next: str = ""
     left: str | None = None
 
 
@@ -223,7 +225,9 @@ def _merge_all(quarantine: Quarantine, view: _View, approved: Mapping[str, Branc
             return merges, [Landed(id_, Outcome("refused", f"it needs {', '.join(missing)}, which has not landed"))]
         merged = merge_trees(quarantine, tip, branch.head)
         if merged.tree is None:
-            return merges, [Landed(id_, Outcome("blocked", f"conflict in {', '.join(merged.conflicts)}"))]
+            outcome = Outcome("blocked", f"conflict in {', '.join(merged.conflicts)}")
+            by_hand = f"git merge split-ci/{id_}, and solve it; or split-ci drop {id_}, and a new spec"
+            return merges, [Landed(id_, outcome, next=by_hand)]
         over = view.repo.tree(merged.tree, quarantine.objects()).entry(view.path(id_)) and view.pending(branch)
         tree = without(quarantine, merged.tree, view.path(id_)) if over else merged.tree
         title = f": {one_line(spec.title)}" if spec else ""
@@ -258,12 +262,11 @@ def _move_forward(repo: Repo, merges: Sequence[_Merge]) -> list[Landed]:
         return []
     if move_forward(repo, merges[-1].commit, OWN_FILTERS) is None:
         return [Landed(merge.id, Outcome("done"), merge.commit) for merge in merges]
-    told = []
+    told: list[Landed] = []
     for merge in merges:
         fault = move_forward(repo, merge.commit, OWN_FILTERS)
-        told.append(
-            Landed(merge.id, Outcome("blocked", fault) if fault else Outcome("done"), None if fault else merge.commit)
-        )
         if fault:
-            break
+            aside = "git stash, or git commit; then split-ci land" if fault.startswith(IN_THE_WAY) else ""
+            return [*told, Landed(merge.id, Outcome("blocked", fault), next=aside)]
+        told.append(Landed(merge.id, Outcome("done"), merge.commit))
     return told

@@ -11,6 +11,7 @@ from split_ci.errors import WorldError
 from split_ci.lesson import Chosen, choose, normalised
 from split_ci.lesson_commit import InTheWay, Onto, commit_files
 from split_ci.pending import landed
+from split_ci.plain import counted
 from split_ci.refs import RefUpdate, swap
 from split_ci.spec import parse_spec, touched
 
@@ -126,7 +127,7 @@ def tidy(repo: Repo, config: Config, *, apply: bool = False, days: int = DAYS) -
     attempts = _old_attempts(repo, config, days)
     if apply and doubles:
         tip = repo.commit(ref)
-        message = f"retire {len(doubles)} lesson{'' if len(doubles) == 1 else 's'} that say the same\n".encode()
+        message = f"retire {counted(len(doubles), 'lesson')} that say the same\n".encode()
         try:
             done = commit_files(repo, Onto(ref, tip, tip), {path: None for path, _ in doubles}, message)
         except InTheWay:
