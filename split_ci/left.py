@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from split_ci.ports import Tree
     from split_ci.spec import Change, Spec
 
+NO_RUNG = "needs a model rung: add one to `implementers`"
 DRIFT = ("SP301", "SP302", "SP303", "SP304", "SP306")  # the tree moved on: stale, or ported by a model; never refused
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from split_ci.left import NO_RUNG
 from split_ci.plain import visible
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from split_ci.results import CriterionResult
 
 LINES = 8  # of a command's output
-NO_RUNG = "needs a model rung"
 GOOD = ("done", "unchanged")
 
 

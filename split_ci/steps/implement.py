@@ -218,7 +218,7 @@ def _needs(job: Job) -> str:
         what = f"Instruct of {', '.join(p for c in left.instructs(job.spec) for p in c.paths)}"
     else:
         what = "what is red or was found" if job.red or job.findings else job.reason or "what drifted"
-    return f"{what} needs a model rung: add one to `implementers`"
+    return f"{what} {left.NO_RUNG}"
 
 
 def _task(run: Run, start: Start, base: Tree) -> Task:

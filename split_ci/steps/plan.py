@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from split_ci.change import Instruct
+from split_ci.left import NO_RUNG, instructs
 from split_ci.paths import is_glob, select
 from split_ci.proof import judge_all, source_of
 from split_ci.relations import order, overlaps
@@ -21,9 +21,6 @@ State = Literal["pending", "done", "draft", "invalid"]
 BYTES_A_TOKEN = 4  # a rule of thumb, good enough to say cents or dollars
 MOST_COMMITS = 50  # of a branch that are looked at for the one that says its generation
 BRANCHES = "split-ci/"
-
-
-NO_RUNG = "it needs a model: add one to `implementers` in .split-ci.yaml"
 
 
 class Estimate(NamedTuple):
@@ -83,7 +80,7 @@ def _planned(one: Checked, source: Source, done: Mapping[str, str], meets: Mappi
         needs=spec.needs,
         overlaps=tuple(meets.get(one.id, ())),
         waits_for=tuple(need for need in spec.needs if need not in source.landed),
-        exact=not any(isinstance(change, Instruct) for change in spec.changes),
+        exact=not instructs(spec),
         estimate=estimate(spec, source),
         reason=_reason(one) or _unable(spec, source),
     )
@@ -91,8 +88,7 @@ def _planned(one: Checked, source: Source, done: Mapping[str, str], meets: Mappi
 
 def _unable(spec: Spec, source: Source) -> str:
     """Why nobody can do a spec that checks well: it instructs a model, and none is configured."""
-    instructs = any(isinstance(change, Instruct) for change in spec.changes)
-    return "" if not instructs or _rung(spec, source) else NO_RUNG
+    return "" if not instructs(spec) or _rung(spec, source) else f"it {NO_RUNG}"
 
 
 def _rung(spec: Spec, source: Source) -> str | None:
@@ -108,7 +104,7 @@ def _reason(one: Checked) -> str:
 def estimate(spec: Spec, source: Source) -> Estimate:
     """What a model's round may cost: it reads the spec and the files concerned, and writes what it is told to anew."""
     tree, config = source.tree, source.config
-    told = [path for change in spec.changes if isinstance(change, Instruct) for path in change.paths]
+    told = [path for change in instructs(spec) for path in change.paths]
     if not told:
         return Estimate()
     written = _sizes(tree, told)

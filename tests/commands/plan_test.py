@@ -127,7 +127,7 @@ def test_an_unborn_branch(tmp_path: Path) -> None:
 
 
 def test_a_spec_that_needs_a_model_says_so_where_none_is_configured(root: Path) -> None:
-    needs = "it needs a model: add one to `implementers` in .split-ci.yaml"
+    needs = "it needs a model rung: add one to `implementers`"
     assert {one["id"] for one in plan(root)["specs"] if one["reason"] == needs} == {"c"}
     assert needs in split_ci(root, "plan").stdout
     models = "models:\n  m: {api: openai, model: x, base_url: 'http://127.0.0.1:1/v1'}\nimplementers: [exact, m]\n"
